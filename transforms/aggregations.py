@@ -1,0 +1,209 @@
+"""What a meter makes of its values: every aggregation as a partial that merges, exactly.
+
+A partial is a table with a column `group` (int64 code), `events` (int64, how many it stands for)
+and the aggregation's own columns. Partials of any rows, in any order and any number of pieces,
+merge to the same table. A new aggregation is a class here and a line in `AGGREGATIONS`.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.fixed_point import LIMIT, ONE, WIDE, amounts, divide_half_even, greatest, unscaled
+from transforms.tables import AMOUNT
+
+
+class Aggregation(Protocol):
+    """One way to aggregate.
+
+    `reads` is what kind of value it takes (`number`, `text` or nothing), `by_rate` whether a window
+    may be cut where a rate changes.
+    """
+
+    reads: str | None
+    by_rate: bool
+
+    def partial(self, rows: pa.Table) -> pa.Table:
+        """A partial of rows (`group`, `value`, `time` in µs)."""
+
+    def merge(self, partials: pa.Table) -> pa.Table:
+        """One partial of several, put one after the other."""
+
+    def quantities(self, partial: pa.Table) -> pa.Table:
+        """`group`, `events` and `quantity` (a decimal of scale 18) of a merged one."""
+
+
+def _grouped(table: pa.Table, keys: list[str], aggregates: list[tuple[str, str]]) -> pa.Table:
+    """Group-by with the columns keeping their names."""
+    done = pa.TableGroupBy(table, keys, use_threads=False).aggregate(aggregates)
+    return done.rename_columns([*keys, *(name for name, _ in aggregates)])
+
+
+def _counted(rows: pa.Table) -> pa.Table:
+    return rows.append_column("events", pa.repeat(pa.scalar(1, pa.int64()), rows.num_rows))
+
+
+class Count:
+    """How many events."""
+
+    reads: str | None = None
+    by_rate = True
+
+    def partial(self, rows: pa.Table) -> pa.Table:
+        """Columns: group, events."""
+        return self.merge(_counted(rows.select(["group"])))
+
+    def merge(self, partials: pa.Table) -> pa.Table:
+        """Adds the events up."""
+        return _grouped(partials, ["group"], [("events", "sum")])
+
+    def quantities(self, partial: pa.Table) -> pa.Table:
+        """The quantity is the number of events."""
+        return partial.append_column("quantity", partial.column("events").cast(AMOUNT))
+
+
+class Sum:
+    """All values added up."""
+
+    reads: str | None = "number"
+    by_rate = True
+
+    def partial(self, rows: pa.Table) -> pa.Table:
+        """Columns: group, events, value (the sum)."""
+        return self.merge(_counted(rows.select(["group", "value"])))
+
+    def merge(self, partials: pa.Table) -> pa.Table:
+        """Adds sums up; where 38 digits might not do, in 76: Arrow would wrap around silently."""
+        value = partials.column("value")
+        if value.type != WIDE and greatest(value) * partials.num_rows >= LIMIT:
+            at = partials.schema.get_field_index("value")
+            partials = partials.set_column(at, "value", value.cast(WIDE))
+        return _grouped(partials, ["group"], [("events", "sum"), ("value", "sum")])
+
+    def quantities(self, partial: pa.Table) -> pa.Table:
+        """The quantity is the sum."""
+        return partial.rename_columns({"value": "quantity"})
+
+
+class Average(Sum):
+    """The sum divided by the number of events: 18 decimals, half-even."""
+
+    by_rate = False
+
+    def quantities(self, partial: pa.Table) -> pa.Table:
+        """The division is done on whole numbers of 10^-18."""
+        sums = unscaled(partial.column("value").combine_chunks())
+        counts = partial.column("events").to_pylist()
+        means = [divide_half_even(s, n) for s, n in zip(sums, counts, strict=True)]
+        return partial.drop_columns("value").append_column("quantity", amounts(means))
+
+
+class _Extreme:
+    """The least or the greatest value."""
+
+    reads: str | None = "number"
+    by_rate = False
+    end = ""
+
+    def partial(self, rows: pa.Table) -> pa.Table:
+        """Columns: group, events, value (the extreme)."""
+        return self.merge(_counted(rows.select(["group", "value"])))
+
+    def merge(self, partials: pa.Table) -> pa.Table:
+        """The extreme of extremes."""
+        return _grouped(partials, ["group"], [("events", "sum"), ("value", self.end)])
+
+    def quantities(self, partial: pa.Table) -> pa.Table:
+        """The quantity is the extreme."""
+        return partial.rename_columns({"value": "quantity"})
+
+
+class Minimum(_Extreme):
+    """The least value."""
+
+    end = "min"
+
+
+class Maximum(_Extreme):
+    """The greatest value."""
+
+    end = "max"
+
+
+class Latest:
+    """The value of the greatest event time; of several, the greatest value."""
+
+    reads: str | None = "number"
+    by_rate = False
+
+    def partial(self, rows: pa.Table) -> pa.Table:
+        """Columns: group, events, value, time."""
+        return self.merge(_counted(rows.select(["group", "value", "time"])))
+
+    def merge(self, partials: pa.Table) -> pa.Table:
+        """Sorted by time and value, the last of each group stays."""
+        order = [(name, "ascending") for name in ("group", "time", "value")]
+        ordered = partials.take(pc.sort_indices(partials, order))
+        groups = ordered.column("group").to_numpy()
+        starts = np.flatnonzero(np.append(True, np.diff(groups) != 0)[: len(groups)])
+        lasts = np.append(starts[1:], len(groups))[: len(starts)] - 1
+        counts = ordered.column("events").to_numpy()
+        events = np.add.reduceat(counts, starts) if len(starts) else counts
+        merged = ordered.take(pa.array(lasts))
+        at = merged.schema.get_field_index("events")
+        return merged.set_column(at, "events", pa.array(events, pa.int64()))
+
+    def quantities(self, partial: pa.Table) -> pa.Table:
+        """The quantity is the latest value."""
+        return partial.drop_columns("time").rename_columns({"value": "quantity"})
+
+
+class UniqueCount:
+    """How many different texts; the partial holds each of them once a group."""
+
+    reads: str | None = "text"
+    by_rate = False
+
+    def partial(self, rows: pa.Table) -> pa.Table:
+        """Columns: group, value (a text), events: a row for each text of a group."""
+        return self.merge(_counted(rows.select(["group", "value"])))
+
+    def merge(self, partials: pa.Table) -> pa.Table:
+        """The same text of a group becomes one row."""
+        return _grouped(_plain(partials), ["group", "value"], [("events", "sum")])
+
+    def quantities(self, partial: pa.Table) -> pa.Table:
+        """The quantity is the number of rows of a group."""
+        rows = pa.repeat(pa.scalar(1, pa.int64()), partial.num_rows)
+        counted = partial.select(["group", "events"]).append_column("quantity", rows)
+        counted = _grouped(counted, ["group"], [("events", "sum"), ("quantity", "sum")])
+        quantity = counted.column("quantity").cast(AMOUNT)
+        return counted.drop_columns("quantity").append_column("quantity", quantity)
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Texts decoded: a group-by does not take dictionaries that differ."""
+    value = table.column("value")
+    if not pa.types.is_dictionary(value.type):
+        return table
+    at = table.schema.get_field_index("value")
+    return table.set_column(at, "value", value.cast(pa.string()))
+
+
+AGGREGATIONS: Mapping[str, Aggregation] = MappingProxyType(
+    {
+        "sum": Sum(),
+        "count": Count(),
+        "unique_count": UniqueCount(),
+        "min": Minimum(),
+        "max": Maximum(),
+        "avg": Average(),
+        "latest": Latest(),
+    }
+)
+
+__all__ = ["AGGREGATIONS", "ONE", "Aggregation"]

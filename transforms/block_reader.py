@@ -1,0 +1,103 @@
+"""Reads a block: what is an event and what is not, and the readings of the events.
+
+Pure functions over Arrow tables, put together: lines → fields → arrival → keys → rows.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.block import Block, Places
+from transforms.catalog import Catalog, Source
+from transforms.columnar import ColumnarReader
+from transforms.event_keys import hash_texts, key_texts
+from transforms.exact import ExactReader
+from transforms.kernel import Tagged
+from transforms.ledger import tally
+from transforms.readings import buckets_of, encode_readings, times
+from transforms.refuse import refuse_future, refuse_oversized, refuse_records
+from transforms.run import Run
+from transforms.slots import Slots
+from transforms.tables import EVENTS
+from transforms.totals import TOTALS
+
+
+@dataclass
+class BlockReader:
+    """The kernel: one block at a time, of any of the catalog's sources."""
+
+    run: Run
+    catalog: Catalog
+    default_source: str
+    buckets: int
+    slots: Slots = field(init=False)
+    readers: dict[str, ColumnarReader] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.slots = Slots.of(self.catalog)
+
+    def __call__(self, block: Block) -> Iterator[Tagged]:
+        """Results for the outputs of `Validated`."""
+        source = self.catalog.source(block.source or self.default_source)
+        places = Places(block)
+        fields, verdicts = self._reader(source).read(places.lines, places.malformed)
+        arrivals = self._arrivals(places, fields)
+        future = self._future(fields, arrivals)
+        rejected = len(verdicts) + int(future.sum()) + len(block.oversized)
+        TOTALS.add(blocks=1, records=len(places.lines) + len(block.oversized), rejects=rejected)
+        yield from refuse_records(self.run, places, verdicts)
+        yield from refuse_oversized(self.run, places)
+        if future.any():
+            late = fields.filter(pa.array(future))
+            yield from refuse_future(self.run, places, late, arrivals[future])
+            fields, arrivals = fields.filter(pa.array(~future)), arrivals[~future]
+        yield from tally(arrivals, "received")
+        if fields.num_rows:
+            yield from self._accept(source, places, fields.combine_chunks(), arrivals)
+
+    def _reader(self, source: Source) -> ColumnarReader:
+        """The columnar reader of a source, which learns as it reads."""
+        if source.name not in self.readers:
+            self.readers[source.name] = ColumnarReader(ExactReader(source, self.slots))
+        return self.readers[source.name]
+
+    def _arrivals(self, places: Places, fields: pa.Table) -> np.ndarray:
+        recorded = pc.fill_null(fields.column("received_at"), self.run.started_us).to_numpy()
+        return places.arrivals(fields.column("line").to_numpy(), recorded)
+
+    def _future(self, fields: pa.Table, arrivals: np.ndarray) -> np.ndarray:
+        tolerance = self.catalog.future_tolerance_us
+        ahead = fields.column("event_time").to_numpy() > arrivals + tolerance
+        return ahead | (arrivals > self.run.started_us + tolerance)
+
+    def _accept(
+        self, source: Source, places: Places, fields: pa.Table, arrivals: np.ndarray
+    ) -> Iterator[Tagged]:
+        line = fields.column("line").to_numpy()
+        payloads = places.lines.texts(line)
+        keys, high, low = hash_texts(key_texts(fields, payloads))
+        at = {
+            "event_time": times(fields.column("event_time").to_numpy()),
+            "received_at": times(arrivals),
+        }
+        columns = {
+            "run_id": pa.repeat(self.run.run_id, len(line)),
+            "source": pa.repeat(source.name, len(line)),
+            "origin": places.origins(line),
+            "event_key": keys,
+            **{name: fields.column(name) for name in ("event_id", "event_type", "customer_id")},
+            **at,
+            "payload": payloads,
+        }
+        yield "events", pa.table(columns, EVENTS).combine_chunks().to_batches()[0]
+        path, offset = places.split(line)
+        key = {"key_high": pa.array(high), "key_low": pa.array(low)}
+        readings = encode_readings(
+            {**key, "path": path, "offset": offset, **at}, fields, self.slots
+        )
+        bucket = (low % np.uint64(self.buckets)).astype(np.int64)
+        for pair in buckets_of(readings, bucket):
+            yield "readings", pair

@@ -1,0 +1,265 @@
+"""A block's records as columns: the fast path, which leaves what it is not sure of to the exact.
+
+pyarrow's JSON reader parses the block with a schema that knows every field (transforms/shape.py),
+so that a field of another kind, an unknown one or a repeated one makes it fail instead of guessing.
+What it is still lenient about is guarded: see `Lines.strange`, `_guard` and transforms/columns.py.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from transforms.columns import Columns
+from transforms.exact import ExactReader, Verdict, parse_object
+from transforms.fields import fields_from_rows, fields_schema
+from transforms.lines import Lines
+from transforms.reasons import Reason, Rejected
+from transforms.shape import Keys, Kind, arrow_type, decoder, learn
+
+SAMPLE = 200
+_PIECES = 16
+_FEW = 32
+_ROW = re.compile(r"in row ([0-9]+)$")
+
+
+class NotColumnarError(ValueError):
+    """pyarrow would not read these lines, or not as strictly as it must."""
+
+
+@dataclass
+class ColumnarReader:
+    """Reads blocks of one source. Holds the shape it has learned: at most 500 fields."""
+
+    exact: ExactReader
+    shape: Kind | None = None
+    _schema: pa.Schema = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._schema = fields_schema(self.exact.slots)
+
+    def read(
+        self, lines: Lines, malformed: np.ndarray | None = None
+    ) -> tuple[pa.Table, dict[int, Verdict]]:
+        """`fields` of a block, ordered by line, and the verdicts on the lines that are no events.
+
+        `malformed` marks lines that are no JSON whatever they look like.
+        """
+        good = lines.valid_utf8() & ~lines.strange()
+        if malformed is not None:
+            good &= ~malformed
+        if self.shape is None:
+            self._learn(lines, np.flatnonzero(good))
+        table, good = self._fast(lines, good)
+        rows, verdicts = [], {}
+        slow = np.flatnonzero(~good)
+        self._learn(lines, slow)
+        for i in slow.tolist():
+            row = self.exact.read(lines[i])
+            if malformed is not None and malformed[i]:
+                row = as_malformed(row)
+            if isinstance(row, Verdict):
+                verdicts[i] = row
+            else:
+                rows.append(row | {"line": i})
+        if rows:
+            table = pa.concat_tables([table, fields_from_rows(rows, self._schema)])
+            table = table.sort_by("line")
+        return table.combine_chunks(), verdicts
+
+    def _learn(self, lines: Lines, chosen: np.ndarray) -> None:
+        step = max(1, len(chosen) // SAMPLE)
+        for i in chosen[::step].tolist():
+            try:
+                self.shape = learn(self.shape, parse_object(lines[i]))
+            except Rejected:
+                continue
+
+    def _fast(self, lines: Lines, good: np.ndarray) -> tuple[pa.Table, np.ndarray]:
+        """The fields of all lines but some; those some are no longer `good`."""
+        if self.shape is None or not good.any():
+            return self._schema.empty_table(), np.zeros(len(lines), bool)
+        try:
+            return self._parse(lines, good, self.shape, sifted=False)
+        except NotColumnarError:
+            pass
+        shape = self.shape
+        fitting = good & self._fits(lines, good, shape)
+        self._learn(lines, np.flatnonzero(good & ~fitting))
+        if self.shape != shape:  # many lines of a new shape fit now
+            shape = self.shape
+            fitting = good & self._fits(lines, good, shape)
+        for hinted in (True, False):
+            try:
+                return self._parse(lines, fitting, shape, sifted=True)
+            except NotColumnarError:
+                fitting = fitting & ~self._failing(lines, fitting, shape, hinted=hinted)
+        return self._parse(lines, fitting, shape, sifted=True)
+
+    def _fits(self, lines: Lines, good: np.ndarray, shape: Kind) -> np.ndarray:
+        """Which lines a strict decoder of the shape takes: one pass, about a microsecond each."""
+        decode = decoder(shape).decode
+        fits = good.copy()
+        data, starts, ends = lines.data, lines.starts.tolist(), lines.ends.tolist()
+        rest = iter(np.flatnonzero(good).tolist())
+        while True:
+            i = -1
+            try:
+                for i in rest:
+                    decode(data[starts[i] : ends[i]])
+            except (msgspec.MsgspecError, RecursionError, ValueError):
+                fits[i] = False
+            else:
+                return fits
+
+    def _failing(self, lines: Lines, good: np.ndarray, shape: Kind, *, hinted: bool) -> np.ndarray:
+        """The lines that make pyarrow fail: by the row its message names, else by cutting."""
+        failing = np.zeros(len(lines), bool)
+        pending = [np.flatnonzero(good)]
+        while pending:
+            rows = pending.pop()
+            chosen = np.zeros(len(lines), bool)
+            chosen[rows] = True
+            try:
+                self._table(lines.joined(chosen), len(rows), shape)
+            except NotColumnarError as error:
+                named = _ROW.search(str(error)) if hinted else None
+                row = int(named.group(1)) if named else len(rows)
+                if row < len(rows):
+                    failing[rows[row]] = True
+                    pending.append(rows[row + 1 :])
+                elif len(rows) <= _FEW:
+                    failing[rows] = True
+                else:
+                    pending.extend(np.array_split(rows, _PIECES))
+            pending = [rows for rows in pending if len(rows)]
+        return failing
+
+    def _numbers(self) -> frozenset[Keys]:
+        """The paths read as quantities, times of an epoch format among them."""
+        source = self.exact.source
+        paths = {source.resolve(s.path) for s in self.exact.slots.slots if s.kind == "number"}
+        times = [source.timestamp, *([source.received_at] if source.received_at else [])]
+        return frozenset(paths | {t.path for t in times if t.format != "rfc3339"})
+
+    def _table(self, data: bytes, rows: int, shape: Kind) -> pa.Table:
+        schema = pa.schema(list(arrow_type(shape, self._numbers())))
+        try:
+            table = pj.read_json(
+                pa.BufferReader(data),
+                read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
+                parse_options=pj.ParseOptions(
+                    explicit_schema=schema, unexpected_field_behavior="error"
+                ),
+            )
+        except pa.ArrowInvalid as error:
+            raise NotColumnarError(str(error)) from None
+        if table.num_rows != rows:
+            raise NotColumnarError(f"{table.num_rows} rows of {rows} lines")
+        return table
+
+    def _parse(
+        self, lines: Lines, good: np.ndarray, shape: Kind, *, sifted: bool
+    ) -> tuple[pa.Table, np.ndarray]:
+        if not good.any():
+            return self._schema.empty_table(), good
+        data = lines.joined(good)
+        table = self._table(data, int(good.sum()), shape)
+        if not sifted:
+            _guard(table, shape, self._numbers(), data)
+        at = np.flatnonzero(good)
+        fields, odd = self._fields(Columns(table, shape, data), at)
+        if odd.any():
+            fields = fields.filter(pa.array(~odd))
+            good = good.copy()
+            good[at[odd]] = False
+        return fields, good
+
+    def _fields(self, columns: Columns, at: np.ndarray) -> tuple[pa.Table, np.ndarray]:
+        source, slots = self.exact.source, self.exact.slots
+        arrival = source.received_at
+        read = {
+            "line": (pa.array(at.astype(np.int32)), np.zeros(len(at), bool)),
+            "event_type": columns.required_text(source.event_type),
+            "customer_id": columns.required_text(source.customer_id),
+            "event_id": columns.optional_text(source.id),
+            "scope": columns.scope(source.id_scope),
+            "event_time": columns.time(source.timestamp),
+        }
+        if arrival:
+            read["received_at"] = columns.time(arrival)
+        for slot in slots.slots:
+            keys = source.resolve(slot.path)
+            read[slot.name] = columns.number(keys) if slot.kind == "number" else columns.text(keys)
+        odd = np.logical_or.reduce([strange for _, strange in read.values()])
+        for keys in source.objects:
+            odd |= columns.not_object(keys)
+        empty = {f.name: pa.nulls(len(at), f.type) for f in self._schema}
+        filled = empty | {name: column for name, (column, _) in read.items()}
+        return pa.table(filled, self._schema), odd
+
+
+def as_malformed(row: object) -> Verdict:
+    """The verdict on a row whose JSON cell is no JSON: `not_json`, unless it is not even UTF-8."""
+    if isinstance(row, Verdict) and row.reason is Reason.NOT_UTF8:
+        return row
+    return Verdict(Reason.NOT_JSON, "a cell that must hold JSON text does not")
+
+
+def _guard(table: pa.Table, shape: Kind, numbers: frozenset[Keys], data: bytes) -> None:
+    """Refuses what pyarrow reads but JSON or the contract does not: NaN, and lenient digits.
+
+    A decimal field takes strings too, and more than JSON's syntax in them (`+1`, `.5`). So every
+    value of such a field must stand in the text as `"name":` with no quote behind it.
+    """
+    if _has(shape, "number", numbers) and (b"NaN" in data or b"Inf" in data):
+        raise NotColumnarError("may have NaN")
+    for name in sorted({keys[-1] for keys in numbers if _kind(shape, keys) == "number"}):
+        if _in_arrays(shape, name):
+            raise NotColumnarError("a number's name is used in an array too")
+        valid = _valid(table, shape, name)
+        quoted = b'"' + name.encode() + b'"'
+        if not any(_spelled(data, quoted + colon, valid) for colon in (b":", b": ")):
+            raise NotColumnarError("a number may be a string")
+
+
+def _spelled(data: bytes, start: bytes, valid: int) -> bool:
+    """Whether all valid values of a field are written so, and none of them in quotes."""
+    return data.count(start) - data.count(start + b"null") == valid and start + b'"' not in data
+
+
+def _valid(table: pa.Table, shape: Kind, name: str, at: Keys = ()) -> int:
+    """How many values of fields of this name there are, at every depth."""
+    count = 0
+    for key in (shape.at(at) or shape).fields:
+        keys = (*at, key)
+        if key == name:
+            column = table.column(keys[0])
+            column = pc.struct_field(column, list(keys[1:])) if at else column
+            count += len(column) - column.null_count
+        count += _valid(table, shape, name, keys)
+    return count
+
+
+def _kind(shape: Kind, keys: Keys) -> str:
+    kind = shape.at(keys)
+    return kind.name if kind else "null"
+
+
+def _has(kind: Kind, leaf: str, numbers: frozenset[Keys], at: Keys = ()) -> bool:
+    """Whether some leaf that nobody reads is of a kind."""
+    if kind.name == "array":
+        return _has(kind.items or kind, leaf, frozenset()) if kind.items else False
+    inside = any(_has(k, leaf, numbers, (*at, name)) for name, k in kind.fields.items())
+    return inside or (kind.name == leaf and at not in numbers)
+
+
+def _in_arrays(kind: Kind, name: str, *, inside: bool = False) -> bool:
+    if kind.items:
+        return _in_arrays(kind.items, name, inside=True)
+    here = inside and name in kind.fields
+    return here or any(_in_arrays(k, name, inside=inside) for k in kind.fields.values())

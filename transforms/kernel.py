@@ -1,0 +1,79 @@
+"""Runs a pure function over Arrow data as a step of the graph, on a few threads."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol
+
+import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
+
+THREADS = 2
+
+Tagged = tuple[str, Any]
+
+
+class KernelFunction(Protocol):
+    """A pure function from an element to results, each with the name of the output it goes to."""
+
+    def __call__(self, element: Any, /) -> Iterable[Tagged]:
+        """All results of one element."""
+
+
+class Kernel(beam.DoFn):
+    """Calls `make()` once a worker for a kernel function, then the function for every element.
+
+    Arrow, NumPy and DuckDB free the interpreter while they work, so two threads in one bundle are
+    worth two processes, and cost nothing to start. Holds at most `threads` + 1 elements and their
+    results at a time. With 0 threads each element is finished before the next, in its own window:
+    what a stream needs.
+    """
+
+    def __init__(self, make: Callable[[], KernelFunction], threads: int = THREADS) -> None:
+        self.make = make
+        self.threads = threads
+        self._function: KernelFunction | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._running: deque[Future[list[Tagged]]] = deque()
+
+    def setup(self) -> None:
+        """Makes the function, and the threads that call it."""
+        self._function = self.make()
+        if self.threads:
+            self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="kernel")
+
+    def start_bundle(self) -> None:
+        """Forgets what a failed bundle left behind."""
+        self._running.clear()
+
+    def process(self, element: Any) -> Iterator[Any]:
+        """Hands the element to a thread; gives out the results that are ready."""
+        if self._pool is None:
+            yield from map(_tagged, self._call(element))
+            return
+        self._running.append(self._pool.submit(self._call, element))
+        while len(self._running) > self.threads + 1 or (self._running and self._running[0].done()):
+            yield from map(_tagged, self._running.popleft().result())
+
+    def finish_bundle(self) -> Iterator[Any]:
+        """Waits for the rest. Only batch uses threads, so the window is the global one."""
+        while self._running:
+            for tag, value in self._running.popleft().result():
+                whole = WindowedValue(value, GlobalWindow().max_timestamp(), (GlobalWindow(),))
+                yield beam.pvalue.TaggedOutput(tag, whole)
+
+    def teardown(self) -> None:
+        """Ends the threads."""
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+    def _call(self, element: Any) -> list[Tagged]:
+        if self._function is None:
+            raise RuntimeError("the kernel was not set up")
+        return list(self._function(element))
+
+
+def _tagged(result: Tagged) -> beam.pvalue.TaggedOutput:
+    return beam.pvalue.TaggedOutput(*result)

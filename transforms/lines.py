@@ -1,0 +1,107 @@
+"""A block of bytes as lines: where each record begins and ends, and which look strange."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+NEWLINE, RETURN, OPEN, CLOSE = 10, 13, 123, 125
+_BLANK = 32
+_LAST_ASCII = 127
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The records of a block: `starts` and `ends` (int64) into `data`, without their line ends.
+
+    Lines of white space only are not among them; `numbers` counts all lines of the data from 0,
+    those too.
+    """
+
+    data: bytes
+    starts: np.ndarray
+    ends: np.ndarray
+    numbers: np.ndarray
+
+    @classmethod
+    def of(cls, data: bytes) -> "Lines":
+        """The lines of a block; the last may be without a newline."""
+        chars = np.frombuffer(data, np.uint8)
+        newlines = np.flatnonzero(chars == NEWLINE)
+        tail = [] if not len(data) or data.endswith(b"\n") else [len(data)]
+        ends = np.concatenate([newlines, np.array(tail, np.int64)])
+        starts = np.concatenate([np.zeros(1, np.int64), newlines + 1])[: len(ends)]
+        full = ends > starts
+        returned = np.zeros(len(ends), bool)
+        # a lone \r at the end of the data is no line end
+        closed = np.arange(len(ends)) < len(newlines)
+        returned[full & closed] = chars[ends[full & closed] - 1] == RETURN
+        ends = ends - returned
+        blank = ends == starts
+        for i in np.flatnonzero(~blank & (_first(chars, starts, ends) <= _BLANK)):
+            blank[i] = not data[starts[i] : ends[i]].strip(b" \t\r")
+        return cls(data, starts[~blank], ends[~blank], np.flatnonzero(~blank))
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, i: int) -> bytes:
+        return self.data[self.starts[i] : self.ends[i]]
+
+    def strange(self) -> np.ndarray:
+        """Which lines pyarrow's reader must not see.
+
+        It would read two objects on a line as two rows, one object on two lines as one, skip a byte
+        order mark, and crash on a bare null. All that is left begins with `{` and ends with `}`.
+        Within one object a `{` never follows a `}`, so none of them reaches into the next line; and
+        then as many rows as lines means a row each.
+        """
+        chars = np.frombuffer(self.data, np.uint8)
+        strange = _first(chars, self.starts, self.ends) != OPEN
+        for i in np.flatnonzero(chars[self.ends - 1] != CLOSE).tolist():
+            strange[i] |= not self[i].endswith((b"} ", b"}\t", b"}\r"))
+        return strange
+
+    def valid_utf8(self) -> np.ndarray:
+        """Which lines are UTF-8."""
+        valid = np.ones(len(self), bool)
+        if self.data.isascii() or _decodes(self.data):
+            return valid
+        chars = np.frombuffer(self.data, np.uint8)
+        at = np.searchsorted(self.starts, np.flatnonzero(chars > _LAST_ASCII), side="right") - 1
+        for i in np.unique(at[at >= 0]).tolist():
+            valid[i] = _decodes(self[i])
+        return valid
+
+    def joined(self, chosen: np.ndarray) -> bytes:
+        """The chosen lines (a mask) with only white space between them."""
+        if chosen.all():
+            return self.data
+        edges = np.diff(np.concatenate([[False], chosen, [False]]).astype(np.int8))
+        firsts, lasts = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1
+        runs = zip(self.starts[firsts].tolist(), self.ends[lasts].tolist(), strict=True)
+        return b"\n".join([self.data[start:end] for start, end in runs])
+
+    def texts(self, chosen: np.ndarray) -> pa.StringArray:
+        """The chosen lines (indexes) as an Arrow column, byte for byte. They must be UTF-8."""
+        # the data as lines and what stands between them, by turns; then every second is taken
+        offsets = np.empty(2 * len(self), np.int32)
+        offsets[0::2], offsets[1::2] = self.starts, self.ends
+        buffers = (pa.py_buffer(offsets), pa.py_buffer(self.data))
+        pieces = pa.StringArray.from_buffers(max(2 * len(self) - 1, 0), *buffers)
+        return pieces.take(pa.array(2 * chosen.astype(np.int64)))
+
+
+def _first(chars: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """The first byte of each line; a newline's for an empty one."""
+    if not len(chars):
+        return np.zeros(0, np.uint8)
+    return np.where(ends > starts, chars[np.minimum(starts, len(chars) - 1)], NEWLINE)
+
+
+def _decodes(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,248 @@
+"""Measure: accepted readings → for each meter the partials of its groups, and what it cannot meter.
+
+Holds one bucket's readings a thread, and its groups.
+"""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from apache_beam.typehints.decorators import no_annotations
+
+from rates import RateBook
+from transforms.aggregate import KEYED
+from transforms.aggregations import AGGREGATIONS
+from transforms.catalog import Catalog
+from transforms.deduplicate import keys_of, origins_of
+from transforms.groups import Groups
+from transforms.kernel import THREADS, Kernel, Tagged
+from transforms.ledger import COUNT, tally
+from transforms.partials import partial_batch
+from transforms.readings import buckets_of, dictionary_mask, micros, odd_kinds
+from transforms.reasons import Reason
+from transforms.rejects import rejects_batch
+from transforms.run import Run
+from transforms.slots import MeterPlan, Slots
+from transforms.timestamps import format_time
+
+
+class Measured(NamedTuple):
+    """What `Measure` gives."""
+
+    partials: beam.PCollection
+    rejects: beam.PCollection
+    counts: beam.PCollection
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a run measures: which meters, which event times (µs, end exclusive), the late rule."""
+
+    meters: frozenset[str] | None = None
+    start_us: int | None = None
+    end_us: int | None = None
+    as_streamed: bool = False
+
+
+@dataclass
+class Measure(beam.PTransform):
+    """Accepted readings → partials keyed by (meter, bucket of its series), rejects, counts."""
+
+    run: Run
+    catalog: Catalog
+    book: RateBook
+    scope: Scope
+    buckets: int
+    threads: int = THREADS
+
+    @no_annotations
+    def expand(self, pcoll: beam.PCollection) -> Measured:
+        """Wires `Measurer` as a kernel."""
+        make = partial(Measurer, self.run, self.catalog, self.book, self.scope, self.buckets)
+        done = pcoll | "Apply meters" >> beam.ParDo(Kernel(make, self.threads)).with_outputs()
+        done.partials.element_type = KEYED
+        done.rejects.element_type = pa.RecordBatch
+        done.counts.element_type = COUNT
+        return Measured(done.partials, done.rejects, done.counts)
+
+
+@dataclass
+class Measurer:
+    """The kernel: one batch of accepted readings, all meters."""
+
+    run: Run
+    catalog: Catalog
+    book: RateBook
+    scope: Scope
+    buckets: int
+    plans: list[MeterPlan] = field(init=False)
+
+    def __post_init__(self) -> None:
+        chosen = self.scope.meters
+        plans = Slots.of(self.catalog).plans
+        self.plans = [plan for plan in plans if chosen is None or plan.meter.name in chosen]
+
+    def __call__(self, readings: pa.RecordBatch) -> Iterator[Tagged]:
+        """Results for the outputs of `Measured`."""
+        odd = odd_kinds(readings)
+        for plan in self.plans:
+            yield from _Metering(self, plan, readings, odd).results()
+
+
+class _Metering:
+    """One meter over one batch."""
+
+    def __init__(
+        self,
+        kernel: Measurer,
+        plan: MeterPlan,
+        readings: pa.RecordBatch,
+        odd: dict[str, dict[int, str]],
+    ) -> None:
+        self.kernel, self.plan, self.readings, self.odd = kernel, plan, readings, odd
+        self.meter = plan.meter
+        self.event_time = micros(readings.column("event_time"))
+        self.arrival = micros(readings.column("received_at"))
+        width = self.meter.window_us
+        self.window_start = self.event_time - np.mod(self.event_time, width)
+
+    def results(self) -> Iterator[Tagged]:
+        matched = self._matched()
+        rows = np.flatnonzero(matched)
+        if not len(rows):
+            return
+        name = self.meter.name
+        yield from tally(self.arrival[rows], "matched", meter=name)
+        metered = matched.copy()
+        for reason, at in self._rejected(matched):
+            metered[at] = False
+            yield "rejects", self._rejects(reason, at)
+            yield from tally(self.arrival[at], "rejected", meter=name, reason=reason)
+        rows = np.flatnonzero(metered)
+        if len(rows):
+            yield from tally(self.arrival[rows], "metered", meter=name)
+            yield from self._partials(rows)
+
+    def _matched(self) -> np.ndarray:
+        types = self.readings.column("event_type")
+        matched = dictionary_mask(types, frozenset(self.meter.event_types))
+        for slot, allowed in self.plan.where:
+            matched &= dictionary_mask(self.readings.column(slot), allowed)
+        scope = self.kernel.scope
+        if scope.start_us is not None:
+            matched &= self.event_time >= scope.start_us
+        if scope.end_us is not None:
+            matched &= self.event_time < scope.end_us
+        return matched
+
+    def _rejected(self, matched: np.ndarray) -> Iterator[tuple[Reason, np.ndarray]]:
+        """Reasons in their order, each with the rows that no earlier one holds of."""
+        left = matched.copy()
+        for reason, holds in (
+            (Reason.INVALID_DIMENSION, self._odd([s for _, s in self.plan.dimensions], "j")),
+            (Reason.MISSING_VALUE, self._missing()),
+            (Reason.INVALID_VALUE, self._odd(self._value(), "jt")),
+            (Reason.NUMBER_OUT_OF_RANGE, self._odd(self._value(), "r")),
+            (Reason.TOO_LATE, self._too_late()),
+        ):
+            rows = np.flatnonzero(left & holds)
+            if len(rows):
+                left[rows] = False
+                yield reason, rows
+
+    def _value(self) -> list[str]:
+        return [self.plan.value] if self.plan.value else []
+
+    def _odd(self, slots: list[str], kinds: str) -> np.ndarray:
+        holds = np.zeros(len(self.event_time), bool)
+        for slot in slots:
+            for row, kind in self.odd.get(slot, {}).items():
+                holds[row] |= kind in kinds
+        return holds
+
+    def _missing(self) -> np.ndarray:
+        if not self.plan.value:
+            return np.zeros(len(self.event_time), bool)
+        absent: np.ndarray = self.readings.column(self.plan.value).is_null().to_numpy(False)  # noqa: FBT003 - Arrow's zero_copy_only
+        return absent & ~self._odd(self._value(), "jtr")
+
+    def _too_late(self) -> np.ndarray:
+        if not self.kernel.scope.as_streamed:
+            return np.zeros(len(self.event_time), bool)
+        closes = self.window_start + self.meter.window_us + self.meter.allowed_lateness_us
+        late: np.ndarray = self.arrival > closes
+        return late
+
+    def _rejects(self, reason: Reason, at: np.ndarray) -> pa.RecordBatch:
+        rows = self.readings.take(pa.array(at))
+        return rejects_batch(
+            self.kernel.run.run_id,
+            len(at),
+            origin=origins_of(rows),
+            reason=str(reason),
+            detail=self._details(reason, at),
+            meter=self.meter.name,
+            event_key=keys_of(rows),
+            customer_id=rows.column("customer_id"),
+            event_time=rows.column("event_time"),
+            received_at=rows.column("received_at"),
+        )
+
+    def _details(self, reason: Reason, at: np.ndarray) -> list[str]:
+        value = self.meter.value.dotted if self.meter.value else ""
+        texts = {
+            Reason.INVALID_DIMENSION: "a dimension is an object or an array",
+            Reason.MISSING_VALUE: f"field {value!r} is absent or null",
+            Reason.INVALID_VALUE: f"field {value!r} is not what {self.meter.aggregation} takes",
+            Reason.NUMBER_OUT_OF_RANGE: f"field {value!r} has 10^20 or more, or over 18 decimals",
+        }
+        if reason is not Reason.TOO_LATE:
+            return [texts[reason]] * len(at)
+        closes = self.window_start[at] + self.meter.window_us + self.meter.allowed_lateness_us
+        return [f"the window closed at {format_time(c)}" for c in closes.tolist()]
+
+    def _partials(self, rows: np.ndarray) -> Iterator[Tagged]:
+        take = pa.array(rows)
+        keys = {"customer_id": self.readings.column("customer_id").take(take)}
+        for name, slot in self.plan.dimensions:
+            keys[f"d:{name}"] = self.readings.column(slot).take(take)
+        keys["rate_at"] = pa.array(self._rate_at(rows))
+        groups = Groups(pa.table(keys), list(keys))
+        columns = {"group": pa.array(groups.codes)}
+        if self.plan.value:
+            columns["value"] = self.readings.column(self.plan.value).take(take)
+            columns["time"] = pa.array(self.event_time[rows])
+        done = AGGREGATIONS[self.meter.aggregation].partial(pa.table(columns)).combine_chunks()
+        found = groups.columns(done.column("group").to_numpy())
+        own = {name: done.column(name).combine_chunks() for name in done.column_names[1:]}
+        batch = partial_batch(found, own, self.meter.aggregation)
+        for bucket, piece in buckets_of(batch, series_bucket(found, self.kernel.buckets)):
+            yield "partials", ((self.meter.name, bucket), piece)
+
+    def _rate_at(self, rows: np.ndarray) -> np.ndarray:
+        """When the rate of an event is looked up: the window's start, or a later rate change."""
+        at = self.window_start[rows]
+        changes = self.kernel.book.boundaries(self.meter.name)
+        if not AGGREGATIONS[self.meter.aggregation].by_rate or not len(changes):
+            return at
+        latest = np.searchsorted(changes, self.event_time[rows], side="right")
+        before = np.concatenate([[np.iinfo(np.int64).min], changes])
+        return np.maximum(at, before[latest])
+
+
+def series_bucket(keys: dict[str, pa.Array], buckets: int) -> np.ndarray:
+    """A bucket for each group, the same for all groups of one customer and dimensions, anywhere."""
+    mixed = np.zeros(len(next(iter(keys.values()))), np.uint64)
+    for column in keys.values():
+        if pa.types.is_dictionary(column.type):
+            hashes = [zlib.crc32(text.encode()) for text in column.dictionary.to_pylist()]
+            by_index = np.array([*hashes, 0], np.uint64)
+            indexes = column.indices.fill_null(len(column.dictionary)).to_numpy(False)  # noqa: FBT003 - Arrow's zero_copy_only
+            mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + by_index[indexes]
+    mixed ^= mixed >> np.uint64(32)
+    return (mixed % np.uint64(buckets)).astype(np.int64)

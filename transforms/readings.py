@@ -1,0 +1,104 @@
+"""`readings`: the narrow batch of what the meters need, which is all that is ever shuffled.
+
+| column | |
+|---|---|
+| key_high, key_low | uint64, the event key's two halves |
+| path, offset | dictionary of string, int64: where the record stood; -1 for a message id |
+| event_time, received_at | timestamp µs UTC |
+| event_type, customer_id | dictionary of string |
+| n0 … | decimal128(38,18) |
+| t0 … | dictionary of string |
+| odd | string, see transforms/fields.py |
+
+About 100 bytes an event before compression; the payload is not among them.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.slots import Slots
+from transforms.tables import TIME
+
+TEXT = pa.dictionary(pa.int32(), pa.string())
+
+
+def buckets_of(batch: pa.RecordBatch, bucket: np.ndarray) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """A batch cut by a bucket number for each row; the order within a bucket stays."""
+    if not batch.num_rows:
+        return
+    order = np.argsort(bucket, kind="stable")
+    batch = batch.take(pa.array(order))
+    cuts = np.flatnonzero(np.diff(bucket[order])) + 1
+    for start, end in zip([0, *cuts.tolist()], [*cuts.tolist(), len(order)], strict=True):
+        yield int(bucket[order[start]]), compact(batch.slice(start, end - start))
+
+
+def compact(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Dictionaries much larger than the batch are cut down to the texts it uses."""
+    columns = []
+    for column in batch.columns:
+        is_dictionary = pa.types.is_dictionary(column.type)
+        if is_dictionary and len(column.dictionary) > batch.num_rows:
+            column = column.cast(pa.string()).dictionary_encode()  # noqa: PLW2901 - the same texts
+        columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+
+def together(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Several batches of one schema as one, each dictionary holding each text once."""
+    if len(batches) == 1:
+        return batches[0]
+    table = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
+    return table.to_batches()[0] if table.num_rows else batches[0]
+
+
+def encode_readings(columns: dict[str, pa.Array], fields: pa.Table, slots: Slots) -> pa.RecordBatch:
+    """The readings of accepted `fields`: `columns` has the key, the origin and the times."""
+    encoded = dict(columns)
+    for name in ("event_type", "customer_id"):
+        encoded[name] = _one(fields.column(name)).dictionary_encode()
+    for slot in slots.slots:
+        column = _one(fields.column(slot.name))
+        encoded[slot.name] = column if slot.kind == "number" else column.dictionary_encode()
+    encoded["odd"] = _one(fields.column("odd"))
+    return pa.RecordBatch.from_pydict(encoded)
+
+
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def odd_kinds(readings: pa.RecordBatch) -> dict[str, dict[int, str]]:
+    """Slot to row to kind (`r` out of range, `t` a text, `j` an object or array) of odd values."""
+    column = readings.column("odd")
+    kinds: dict[str, dict[int, str]] = {}
+    if column.null_count == len(column):
+        return kinds
+    rows = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+    for row, text in zip(rows.tolist(), column.take(pa.array(rows)).to_pylist(), strict=True):
+        values: dict[str, Any] = json.loads(text)
+        for slot, (kind, _) in values.items():
+            kinds.setdefault(slot, {})[row] = kind
+    return kinds
+
+
+def dictionary_mask(column: pa.DictionaryArray, texts: frozenset[str]) -> np.ndarray:
+    """Which rows of a dictionary column hold one of some texts."""
+    wanted = np.array([text in texts for text in column.dictionary.to_pylist()] + [False], bool)
+    indexes = pc.fill_null(column.indices, len(column.dictionary))
+    return wanted[indexes.to_numpy(zero_copy_only=False)]
+
+
+def times(at: np.ndarray) -> pa.Array:
+    """Microseconds as a timestamp column."""
+    return pa.array(at, pa.int64()).cast(TIME)
+
+
+def micros(column: pa.Array) -> np.ndarray:
+    """A timestamp column without nulls as microseconds."""
+    return column.cast(pa.int64()).to_numpy(zero_copy_only=False)
