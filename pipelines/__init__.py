@@ -1,0 +1,1 @@
+"""What runs: the graph, its options, sources, sinks, tables and the command."""

@@ -1,0 +1,55 @@
+"""Beam's own options, checked: Beam itself only warns of one that it does not know."""
+
+import argparse
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
+
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+
+from pipelines.problems import UserError
+
+IN_PROCESS = "FnApiRunner"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message)
+
+
+def beam_options(args: Sequence[str], own: Sequence[str] = ()) -> PipelineOptions:
+    """The options of a pipeline; the runner is Beam's in-process one unless another is named.
+
+    Raises UserError for an option that neither Beam nor this command (`own`) has, and for a runner
+    that there is not.
+    """
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    for group in _groups(PipelineOptions):
+        try:
+            group._add_argparse_args(parser)  # noqa: SLF001 - how Beam itself collects them
+        except argparse.ArgumentError:  # two groups share an option
+            continue
+    known, unknown = parser.parse_known_args(list(args))
+    if unknown:
+        names = [*own, *parser._option_string_actions]  # noqa: SLF001 - the names, for the nearest
+        hint = _nearest(unknown[0].partition("=")[0], names) or "; see meterbeam run --help"
+        raise UserError(f"unknown option or argument {unknown[0]}{hint}")
+    if known.runner is None:
+        return PipelineOptions([*args, f"--runner={IN_PROCESS}"])
+    runners = StandardOptions.KNOWN_RUNNER_NAMES
+    short = {name.removesuffix("Runner").lower() for name in runners}
+    named = known.runner.lower()
+    if "." not in named and named not in short | {name.lower() for name in runners}:
+        raise UserError(f"--runner {known.runner}: no such runner{_nearest(known.runner, runners)}")
+    return PipelineOptions([*args])
+
+
+def _nearest(name: str, right: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, right, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _groups(parent: type[PipelineOptions]) -> Iterator[type[PipelineOptions]]:
+    for group in parent.__subclasses__():
+        yield group
+        yield from _groups(group)

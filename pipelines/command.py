@@ -1,0 +1,145 @@
+"""The command `meterbeam`: run, check, query, demo."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import click
+from rich.console import Console
+
+from pipelines.problems import JobFailedError, UserError
+
+_JOB_FAILED, _WRONG_USE = 1, 2
+_PLAIN_WIDTH = 100
+
+# Beam takes a second to import, so the commands import what they need when they are called
+
+
+class _Reporting(click.Command):
+    """Errors of the product become a line each and an exit code, never a traceback."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        try:
+            return super().main(*args, **extra)
+        except UserError as error:
+            _say(error.problems)
+            sys.exit(_WRONG_USE)
+        except JobFailedError as error:
+            _say([str(error)])
+            sys.exit(_JOB_FAILED)
+
+
+class _Group(_Reporting, click.Group):
+    """The command with its subcommands."""
+
+
+def console() -> Console:
+    """Standard output: as wide as the terminal, and always the same width elsewhere."""
+    return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+
+
+def _say(problems: Sequence[str]) -> None:
+    for problem in problems:
+        click.echo(f"meterbeam: {problem}", err=True)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="meterbeam")
+def main() -> None:
+    """Meter usage: from events to quantities and money, exactly, with a ledger that balances."""
+
+
+@main.command(cls=_Reporting, context_settings={"ignore_unknown_options": True})
+@click.option("--catalog", required=True, metavar="C.yaml", help="Meters and sources.")
+@click.option("--rates", metavar="R", help="Rate table: a CSV file, or a folder of them.")
+@click.option(
+    "--input",
+    "inputs",
+    required=True,
+    multiple=True,
+    metavar="IN",
+    help="Files or a glob (.ndjson .jsonl .csv, also .gz .zst; .parquet), local or gs://, or the"
+    " folder of an earlier output. May be given again.",
+)
+@click.option("--output", required=True, metavar="OUT", help="Folder for tables and warehouse.")
+@click.option("--source", default="native", show_default=True, help="Kind of the records.")
+@click.option("--streaming", is_flag=True, help="Run live (not in this version).")
+@click.option("--as-streamed", is_flag=True, help="Decide what is late by recorded arrivals.")
+@click.option("--from", "start", metavar="T", help="First event time: a date, or RFC 3339.")
+@click.option("--to", "end", metavar="T", help="End of event times, not included.")
+@click.option("--meters", metavar="a,b", help="Only these meters.")
+@click.option("--replace", is_flag=True, help="Take the place of runs that cover these windows.")
+@click.option(
+    "--max-rejects", metavar="5%", help="Fail when more of what was received is rejected."
+)
+@click.option("--run-id", metavar="ID", help="Name of the run; by default its time.")
+@click.option(
+    "--block-bytes",
+    type=click.IntRange(1),
+    default=32 << 20,
+    hidden=True,
+    help="About how many bytes are read at a time.",
+)
+@click.option("--verbose", is_flag=True, help="Log what the job does, with traces of failures.")
+@click.option("--quiet", is_flag=True, help="No progress and no summary.")
+@click.argument("beam", nargs=-1, type=click.UNPROCESSED, metavar="[BEAM OPTIONS]")
+def run(*, verbose: bool, quiet: bool, beam: tuple[str, ...], **given: Any) -> None:
+    """Run the metering job over files.
+
+    Any option of Apache Beam may follow, for example --runner DirectRunner.
+
+    Exit code 0: done. 1: the job failed, or there were more rejects than --max-rejects. 2: wrong
+    arguments, catalog, rates or input; then nothing was written.
+    """
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR)
+    from pipelines.beam_options import beam_options  # noqa: PLC0415
+    from pipelines.run import run_batch  # noqa: PLC0415
+    from pipelines.settings import Asked, settle  # noqa: PLC0415
+    from pipelines.summary import show_summary  # noqa: PLC0415
+
+    options = beam_options(beam, [name for each in run.params for name in each.opts])
+    summary = run_batch(settle(Asked(**given)), options, quiet=quiet)
+    if not quiet:
+        show_summary(console(), summary)
+
+
+@main.command()
+@click.option("--catalog", required=True, metavar="C.yaml", help="Meters and sources.")
+@click.option("--rates", metavar="R", help="Rate table: a CSV file, or a folder of them.")
+def check(catalog: str, rates: str | None) -> None:
+    """Say all that is wrong with a catalog and its rates, with line and key."""
+    from pipelines.check import warnings  # noqa: PLC0415
+    from pipelines.settings import check_files  # noqa: PLC0415
+
+    loaded, book = check_files(catalog, rates)
+    for warning in warnings(loaded, book) if rates else ():
+        click.echo(f"warning: {warning}")
+    click.echo(f"{catalog}: {len(loaded.meters)} meters, {len(book.rates)} rates: right")
+
+
+@main.command()
+@click.option("--output", required=True, metavar="OUT", help="Folder of earlier runs.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print the rows.",
+)
+@click.argument("sql")
+def query(output: str, form: Literal["table", "csv", "json"], sql: str) -> None:
+    """Run SQL over the tables and views of an output."""
+    from pipelines.query import run_query  # noqa: PLC0415
+
+    run_query(output, sql, form)
+
+
+@main.command()
+def demo() -> None:
+    """Meter an hour of real requests to two LLM services, and show usage, cost and ledger."""
+    logging.basicConfig(level=logging.ERROR)
+    from pipelines.demo import run_demo  # noqa: PLC0415
+
+    run_demo(console())

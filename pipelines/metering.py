@@ -1,0 +1,61 @@
+"""The graph: every step an event takes, from the bytes it came in to what it costs.
+
+One graph for both modes. What differs is passed in: the source, and where each table goes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import apache_beam as beam
+
+import transforms.arrow_coder  # noqa: F401 - registers the coder for record batches
+from rates import RateBook
+from transforms.aggregate import Aggregate
+from transforms.catalog import Catalog
+from transforms.deduplicate import Deduplicate
+from transforms.ledger import Ledger
+from transforms.measure import Measure, Scope
+from transforms.price import Price
+from transforms.run import Run
+from transforms.validate import Validate
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of the graph: what it meters, from where, and to where."""
+
+    run: Run
+    catalog: Catalog
+    book: RateBook
+    scope: Scope
+    source: str  # the catalog's name for the kind of the records
+    read: beam.PTransform  # gives blocks of records
+    write: Callable[[str], beam.PTransform]  # table name to the transform that takes its rows
+    key_buckets: int  # pieces in which event keys are brought together
+    series_buckets: int  # pieces in which series are added up
+
+
+def build(pipeline: beam.Pipeline, job: Job) -> None:
+    """Adds the whole graph to a pipeline."""
+    run, catalog, book = job.run, job.catalog, job.book
+
+    blocks = pipeline | "Read" >> job.read
+    valid = blocks | "Validate" >> Validate(run, catalog, job.source, job.key_buckets)
+    first = valid.readings | "Deduplicate" >> Deduplicate(run, catalog)
+    measured = first.accepted | "Measure" >> Measure(
+        run, catalog, book, job.scope, job.series_buckets
+    )
+    groups = measured.partials | "Aggregate" >> Aggregate()
+    priced = groups | "Price" >> Price(run, catalog, book)
+
+    rejects = (valid.rejects, first.rejects, measured.rejects, priced.rejects)
+    counts = (valid.counts, first.counts, measured.counts)
+    valid.events | "Write events" >> job.write("events")
+    priced.usage | "Write usage" >> job.write("usage")
+    rejects | "All rejects" >> beam.Flatten() | "Write rejects" >> job.write("rejects")
+    (
+        counts
+        | "All counts" >> beam.Flatten()
+        | "Ledger" >> Ledger(run.run_id)
+        | "Write ledger" >> job.write("ledger")
+    )

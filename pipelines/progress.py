@@ -1,0 +1,58 @@
+"""Shows that a run is alive: one line in place on a terminal, a line now and then elsewhere."""
+
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+from transforms.totals import TOTALS
+
+_REFRESH_S = 0.2
+_PLAIN_EVERY_S = 10.0
+
+
+class Progress:
+    """A context in which a thread prints what the kernels have done so far to standard error."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._terminal = sys.stderr.isatty()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._show, name="progress", daemon=True)
+        self._started = 0.0
+
+    def __enter__(self) -> Self:
+        TOTALS.reset()
+        self._started = time.monotonic()
+        if not self._quiet:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._done.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self._terminal and not self._quiet:
+            sys.stderr.write("\r\x1b[2K")
+
+    def _show(self) -> None:
+        wait = _REFRESH_S if self._terminal else _PLAIN_EVERY_S
+        while not self._done.wait(wait):
+            line = self.line()
+            sys.stderr.write(f"\r\x1b[2K{line}" if self._terminal else f"{line}\n")
+            sys.stderr.flush()
+
+    def line(self) -> str:
+        """Blocks, events, their rate and rejects."""
+        seconds = time.monotonic() - self._started
+        rate = TOTALS.records / seconds if seconds else 0
+        return (
+            f"{TOTALS.blocks:,} blocks · {TOTALS.records:,} records · {rate:,.0f}/s"
+            f" · {TOTALS.rejects:,} rejected · {seconds:.0f} s"
+        )

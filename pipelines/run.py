@@ -1,0 +1,154 @@
+"""One batch run: from settings to a finished row in `runs`, or a failed one and the reason why."""
+
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines import runs, warehouse
+from pipelines.metering import Job, build
+from pipelines.parquet_sink import WriteParquet
+from pipelines.problems import JobFailedError, UserError
+from pipelines.progress import Progress
+from pipelines.read import ReadFiles
+from pipelines.settings import Settings
+from pipelines.summary import Summary, summarize
+from transforms.run import Run
+from transforms.timestamps import format_time
+
+# what a bucket may hold of the input; a kernel thread holds the readings of one bucket
+_KEY_BUCKET_BYTES = 64 << 20
+_SERIES_BUCKET_BYTES = 256 << 20
+_FEWEST, _MOST = 8, 4096
+_NAMED = 5
+
+
+def run_batch(settings: Settings, options: PipelineOptions, *, quiet: bool = False) -> Summary:
+    """Runs the graph over files.
+
+    Raises UserError before anything is written, JobFailedError after which nothing of the run is
+    visible and a rerun with the same run id starts clean.
+    """
+    record = _begin(settings)
+    out = settings.output
+    try:
+        with Progress(quiet=quiet):
+            _run_graph(settings, record, options)
+        _check(settings, record)
+    except BaseException as error:
+        runs.write_run(out, _ended(record, "failed"))
+        if isinstance(error, JobFailedError):
+            raise
+        if not isinstance(error, Exception):  # Ctrl-C
+            raise JobFailedError(f"run {record.run_id} was interrupted") from None
+        logging.getLogger(__name__).debug("run %s failed", record.run_id, exc_info=True)
+        raise JobFailedError(f"run {record.run_id} failed: {_cause(error)}") from error
+    done = _ended(record, "succeeded")
+    runs.write_run(out, done)
+    dimensions = {m.name: [name for name, _ in m.dimensions] for m in settings.catalog.meters}
+    warehouse.write_views(out, dimensions)
+    return summarize(out, done)
+
+
+def _begin(settings: Settings) -> runs.Run:
+    started = datetime.now(UTC)
+    out, scope = settings.output, settings.scope
+    run_id = settings.asked.run_id or runs.new_run_id(started)
+    try:
+        runs.check_run_id(out, run_id, "batch")
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    record = runs.Run(
+        run_id=run_id,
+        mode="batch",
+        status="running",
+        range_start=_time(scope.start_us),
+        range_end=_time(scope.end_us),
+        meters=tuple(meter.name for meter in settings.meters),
+        started_at=started,
+        finished_at=None,
+        catalog_digest=settings.catalog.digest,
+        rates_digest=settings.book.digest,
+    )
+    warehouse.prepare(out)
+    runs.clear_run(out, run_id)
+    runs.write_run(out, record)
+    return record
+
+
+def _time(at_us: int | None) -> datetime | None:
+    return None if at_us is None else datetime.fromisoformat(format_time(at_us))
+
+
+def _ended(record: runs.Run, status: str) -> runs.Run:
+    return replace(record, status=status, finished_at=datetime.now(UTC))
+
+
+def _run_graph(settings: Settings, record: runs.Run, options: PipelineOptions) -> None:
+    out, size = settings.output, sum(file.size for file in settings.inputs)
+    started_us = int(record.started_at.timestamp() * 10**6)
+    job = Job(
+        run=Run(record.run_id, started_us),
+        catalog=settings.catalog,
+        book=settings.book,
+        scope=settings.scope,
+        source=settings.source.name,
+        read=ReadFiles(settings.inputs, settings.asked.block_bytes),
+        write=lambda table: WriteParquet(str(out / table / record.run_id)),
+        key_buckets=_buckets(size, _KEY_BUCKET_BYTES),
+        series_buckets=_buckets(size, _SERIES_BUCKET_BYTES),
+    )
+    pipeline = beam.Pipeline(options=options)
+    build(pipeline, job)
+    pipeline.run().wait_until_finish()
+
+
+def _buckets(size: int, each: int) -> int:
+    return min(max(size // each, _FEWEST), _MOST)
+
+
+def _check(settings: Settings, record: runs.Run) -> None:
+    """What must hold before the run may be seen."""
+    out = settings.output
+    problems = runs.verify_ledger(out, record.run_id)
+    if problems:
+        raise JobFailedError("the ledger does not balance: " + "; ".join(problems))
+    if settings.max_rejects is not None:
+        _check_rejects(out, record, settings.max_rejects)
+    if not settings.takes_place:
+        _check_overlap(out, record)
+
+
+def _check_rejects(out: Path, record: runs.Run, most: Decimal) -> None:
+    received, rejected = runs.rejected(out, record.run_id)
+    if rejected > most * received:
+        raise JobFailedError(
+            f"run {record.run_id}: {rejected:,} rejects of {received:,} records received are more"
+            f" than --max-rejects {most * 100:f}%; they are in the files of {out / 'rejects'}"
+        )
+
+
+def _check_overlap(out: Path, record: runs.Run) -> None:
+    covered = runs.windows_already_covered(out, record)
+    if not covered:
+        return
+    named = "\n".join(f"  {window}" for window in covered[:_NAMED])
+    more = len(covered) - _NAMED
+    raise JobFailedError(
+        f"run {record.run_id} covers windows that earlier runs cover:\n{named}"
+        + (f"\n  … and {more:,} more" if more > 0 else "")
+        + "\nto take their place give --replace, or --from and --to; to add to them, name the"
+        f" output among the inputs: --input {out}"
+    )
+
+
+def _cause(error: BaseException) -> str:
+    """What went wrong first, without Beam's way there."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{type(error).__name__}: {lines[0]}"

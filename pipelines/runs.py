@@ -1,0 +1,226 @@
+"""The registry of runs, and what must hold before a run may be seen.
+
+A run is a folder `OUT/runs/<run_id>` with a file for each status it had. A batch run's rows are in
+no view until the file of its success is there, so that one rename shows all of them at once.
+"""
+
+import json
+import re
+import secrets
+import shutil
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import overload
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines import warehouse
+from transforms.tables import RUNS, TABLES
+from transforms.timestamps import format_time
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_FIRST = 20
+
+
+class RunIdError(ValueError):
+    """A run id that cannot be used; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A row of the table `runs`. Times carry a zone; a range that is open at an end has None."""
+
+    run_id: str
+    mode: str
+    status: str
+    range_start: datetime | None
+    range_end: datetime | None
+    meters: tuple[str, ...]
+    started_at: datetime
+    finished_at: datetime | None
+    catalog_digest: str
+    rates_digest: str | None
+
+
+@dataclass(frozen=True)
+class CoveredWindow:
+    """A window of a meter (µs since the epoch) in which another run has a say, and that run."""
+
+    meter: str
+    start_us: int
+    end_us: int
+    run_id: str
+    mode: str
+
+    def __str__(self) -> str:
+        """Say it in a line of an error message."""
+        does = "covered by batch run" if self.mode == "batch" else "counted by streaming run"
+        window = f"{format_time(self.start_us)} to {format_time(self.end_us)}"
+        return f"{self.meter}, {window}: {does} {self.run_id}"
+
+
+@dataclass(frozen=True)
+class CoveredWindows:
+    """Windows in their order: `len` counts all of them, the first twenty are here to be named."""
+
+    count: int
+    first: tuple[CoveredWindow, ...]
+
+    def __len__(self) -> int:
+        """Give the number of windows, of which those beyond the twentieth are only counted."""
+        return self.count
+
+    @overload
+    def __getitem__(self, index: int) -> CoveredWindow: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[CoveredWindow, ...]: ...
+    def __getitem__(self, index: int | slice) -> CoveredWindow | tuple[CoveredWindow, ...]:
+        """Give one or some of the first."""
+        return self.first[index]
+
+
+def new_run_id(now: datetime) -> str:
+    """Make a run id: ids sort by the time, and two of the same time differ."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-{secrets.token_hex(3)}"
+
+
+def check_run_id(out: Path, run_id: str, mode: str) -> None:
+    """Check that a run of this mode may have this id. It reads only.
+
+    A batch run may take the id of one that failed or never finished (`clear_run` removes what that
+    one left); a streaming run goes on under its own id.
+
+    Raises:
+        RunIdError: for an illegal id, one of a succeeded batch run, or of a run of the other mode.
+
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        raise RunIdError(
+            f"run id {run_id!r}: it has to be 1 to 128 letters, digits, '.', '_' and '-',"
+            " and to begin with a letter or digit"
+        )
+    for earlier_mode, status in _statuses(out, run_id):
+        if earlier_mode != mode:
+            raise RunIdError(f"run id {run_id!r} is that of a {earlier_mode} run; choose another")
+        if mode == "batch" and status == "succeeded":
+            raise RunIdError(f"run {run_id} has succeeded before; choose another run id")
+
+
+def clear_run(out: Path, run_id: str) -> None:
+    """Remove every file of a run, its row in `runs` last: cut short, it can be done again."""
+    for table in sorted(TABLES, key=lambda table: table == "runs"):
+        folder = out / table / run_id
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
+def write_run(out: Path, run: Run) -> None:
+    """Write the status of a run. One that runs again has no earlier end any more."""
+    folder = out / "runs" / run.run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    row = {**asdict(run), "meters": json.dumps(run.meters)}
+    with warehouse.written_aside(folder / f"{run.status}.parquet") as aside:
+        pq.write_table(pa.Table.from_pylist([row], schema=RUNS), aside)
+    if run.status == "running":
+        for ended in ("failed", "succeeded"):
+            (folder / f"{ended}.parquet").unlink(missing_ok=True)
+
+
+def verify_ledger(out: Path, run_id: str) -> list[str]:
+    """Say where the ledger of a run does not balance; the run need not be visible yet."""
+    with warehouse.connect(out, pending=run_id) as connection:
+        rows = connection.execute(
+            "SELECT * EXCLUDE (run_id) FROM ledger_balance WHERE run_id = ?"
+            " ORDER BY meter NULLS FIRST",
+            [run_id],
+        ).fetchall()
+    if not rows:
+        return [f"run {run_id} is not in runs"]
+    return [problem for row in rows for problem in _imbalances(*row)]
+
+
+def rejected(out: Path, run_id: str) -> tuple[int, int]:
+    """Count the records a run received, and those of them it rejected, by itself or for a meter.
+
+    A record that several meters rejected counts once. The run need not be visible yet.
+    """
+    with warehouse.connect(out, pending=run_id) as connection:
+        counts = connection.execute(
+            "SELECT"
+            " (SELECT COALESCE(SUM(events), 0) FROM ledger_current"
+            " WHERE run_id = $run AND outcome = 'received' AND meter IS NULL)::BIGINT,"
+            " (SELECT COUNT(DISTINCT origin) FROM rejects"
+            " WHERE run_id = $run AND reason NOT IN ('total_out_of_range', 'refused'))",
+            {"run": run_id},
+        ).fetchone()
+    received, refused = counts or (0, 0)
+    return received, refused
+
+
+def windows_already_covered(out: Path, run: Run) -> CoveredWindows:
+    """Find the windows of a batch run that others cover, or in which a stream counted events.
+
+    It is for a run without a range whose files are written and which has not succeeded yet; with a
+    range it finds the windows inside that the tables know of.
+    """
+    with warehouse.connect(out, pending=run.run_id) as connection:
+        rows = connection.execute(_COVERED, {"run": run.run_id, "first": _FIRST}).fetchall()
+    named = tuple(CoveredWindow(*row) for *row, _ in rows)
+    return CoveredWindows(rows[0][-1] if rows else 0, named)
+
+
+# of several others in a window one is named: batch runs before streams, later before earlier ones
+_COVERED = """
+SELECT
+  others.meter, EPOCH_US(others.window_start), EPOCH_US(others.window_end),
+  others.run_id, others.mode, COUNT(*) OVER ()
+FROM (
+  SELECT others.*
+  FROM steps.claims AS others
+  JOIN steps.claims AS own USING (meter, window_start, window_end)
+  WHERE own.run_id = $run AND others.run_id <> $run
+  QUALIFY ROW_NUMBER() OVER (
+    PARTITION BY meter, window_start, window_end
+    ORDER BY others.mode, others.started_at DESC, others.run_id DESC
+  ) = 1
+) AS others
+ORDER BY others.meter, others.window_start, others.window_end
+LIMIT $first
+"""
+
+
+def _statuses(out: Path, run_id: str) -> list[tuple[str, str]]:
+    """Read mode and status from the files of a run."""
+    return [
+        (row["mode"], row["status"])
+        for path in sorted((out / "runs" / run_id).glob("[!.]*.parquet"))
+        for row in pq.read_table(path, columns=["mode", "status"]).to_pylist()
+    ]
+
+
+def _imbalances(  # noqa: PLR0917 -- the columns of ledger_balance in their order
+    meter: str | None,
+    received: int | None,
+    accepted: int | None,
+    duplicate: int | None,
+    matched: int | None,
+    metered: int | None,
+    counted: int | None,
+    rejects: int,
+    balanced: bool,  # noqa: FBT001 -- likewise
+) -> list[str]:
+    if balanced:
+        return []
+    if meter is None:
+        parts = f"{accepted} accepted, {duplicate} duplicates and {rejects} rejected"
+        return [f"{received} records were received, but {parts}"]
+    problems = []
+    if matched != (metered or 0) + rejects:
+        problems.append(
+            f"meter {meter}: {matched} events matched, but {metered} metered and {rejects} rejected"
+        )
+    if metered != counted:
+        problems.append(f"meter {meter}: {metered} events metered, but {counted} in usage")
+    return problems

@@ -1,0 +1,89 @@
+"""What a run did, read back from what it wrote."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from pipelines import runs, warehouse
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The ledger of a run in short, how many rows of usage it wrote, and what they cost."""
+
+    run: runs.Run
+    received: int
+    accepted: int
+    duplicates: int
+    rejects: tuple[tuple[str, str | None, int], ...]  # reason, meter, how many
+    groups: int
+    costs: tuple[tuple[str, Decimal], ...]
+    unrated: int
+
+    @property
+    def seconds(self) -> float:
+        """How long the run took."""
+        finished = self.run.finished_at or self.run.started_at
+        return (finished - self.run.started_at).total_seconds()
+
+
+_LEDGER = """
+SELECT outcome, reason, meter, SUM(events)::BIGINT FROM ledger
+WHERE run_id = ? AND (meter IS NULL OR outcome = 'rejected')
+GROUP BY outcome, reason, meter ORDER BY meter NULLS FIRST, reason
+"""
+_USAGE = """
+SELECT currency, SUM(cost), COUNT(*), COUNT(*) FILTER (WHERE rate_label IS NULL) FROM usage
+WHERE run_id = ? GROUP BY currency ORDER BY currency
+"""
+
+
+def summarize(out: Path, run: runs.Run) -> Summary:
+    """The summary of a finished run."""
+    connection = warehouse.connect(out)
+    ledger = connection.execute(_LEDGER, [run.run_id]).fetchall()
+    usage = connection.execute(_USAGE, [run.run_id]).fetchall()
+    connection.close()
+    own = {outcome: events for outcome, reason, meter, events in ledger if reason is None}
+    return Summary(
+        run,
+        own.get("received", 0),
+        own.get("accepted", 0),
+        own.get("duplicate", 0),
+        tuple((reason, meter, events) for _, reason, meter, events in ledger if reason),
+        sum(rows for _, _, rows, _ in usage),
+        tuple((currency, cost) for currency, cost, _, _ in usage if currency),
+        sum(unrated for _, _, _, unrated in usage),
+    )
+
+
+def show_summary(console: Console, summary: Summary) -> None:
+    """Prints it as a table."""
+    title = f"Run {summary.run.run_id}"
+    table = Table(title=title, show_header=False, title_justify="left", box=box.SIMPLE)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_row("events received", f"{summary.received:,}")
+    table.add_row("accepted", f"{summary.accepted:,}")
+    table.add_row("duplicates", f"{summary.duplicates:,}")
+    for reason, meter, events in summary.rejects:
+        table.add_row(f"rejected: {reason}{f' ({meter})' if meter else ''}", f"{events:,}")
+    table.add_row("usage rows", f"{summary.groups:,}")
+    if summary.unrated:
+        table.add_row("without a rate", f"{summary.unrated:,}")
+    for currency, cost in summary.costs:
+        table.add_row(f"cost, {currency}", plain(cost))
+    seconds = max(summary.seconds, 1e-6)
+    table.add_row("seconds", f"{seconds:,.1f}")
+    table.add_row("events/s", f"{summary.received / seconds:,.0f}")
+    console.print(table)
+
+
+def plain(amount: Decimal) -> str:
+    """An amount's digits, without exponent and without zeros that say nothing."""
+    text = f"{amount:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

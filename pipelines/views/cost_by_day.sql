@@ -1,0 +1,37 @@
+-- cost_by_day: cost per day (of the window, in UTC) and currency. usage_rows counts the rows of the sum,
+-- out_of_range_rows those of them whose own cost did not fit and is missing from it. unrated_rows
+-- counts the rows of the day that have no rate and hence no currency: it is the same in each row of
+-- the day, and where nothing at all has a rate there is a row without currency and cost that says so.
+WITH
+current_rows AS (
+  SELECT CAST(window_start AT TIME ZONE 'UTC' AS DATE) AS day, currency, unit_price, cost
+  FROM usage_current
+),
+-- whole units and fractions are added apart: their sums fit where a sum of 38 digits would fail
+sums AS (
+  SELECT
+    day,
+    currency,
+    COUNT(*) AS usage_rows,
+    COUNT(*) - COUNT(cost) AS out_of_range_rows,
+    SUM(TRUNC(cost)) AS whole,
+    SUM(cost - TRUNC(cost)) AS rest
+  FROM current_rows
+  WHERE unit_price IS NOT NULL
+  GROUP BY day, currency
+),
+unrated AS (
+  SELECT day, COUNT(*) AS unrated_rows
+  FROM current_rows
+  WHERE unit_price IS NULL
+  GROUP BY day
+)
+SELECT
+  COALESCE(sums.day, unrated.day) AS day,
+  sums.currency,
+  TRY_CAST(sums.whole + TRUNC(sums.rest) AS DECIMAL(38, 18)) + (sums.rest - TRUNC(sums.rest)) AS cost,
+  COALESCE(sums.usage_rows, 0) AS usage_rows,
+  COALESCE(unrated.unrated_rows, 0) AS unrated_rows,
+  COALESCE(sums.out_of_range_rows, 0) AS out_of_range_rows
+FROM sums
+FULL JOIN unrated ON unrated.day = sums.day
