@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.arrow_coder import to_bytes
 from transforms.block import Block, Places
 from transforms.catalog import Catalog, Source
 from transforms.columnar import ColumnarReader
@@ -99,5 +100,6 @@ class BlockReader:
             {**key, "path": path, "offset": offset, **at}, fields, self.slots
         )
         bucket = (low % np.uint64(self.buckets)).astype(np.int64)
-        for pair in buckets_of(readings, bucket):
-            yield "readings", pair
+        for number, piece in buckets_of(readings, bucket):
+            # encoded here, on the kernel's thread; a runner that groups them then handles bytes
+            yield "readings", (number, to_bytes(piece))

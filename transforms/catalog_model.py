@@ -23,6 +23,7 @@ from pydantic import (
 
 from transforms import catalog_values as values
 from transforms.catalog import Aggregation, TimeFormat
+from transforms.catalog_problems import shown
 from transforms.lengths import DAY_US
 from transforms.paths import Path
 from transforms.yaml_nodes import Null
@@ -110,19 +111,45 @@ class TextPart(Part):
 
     shorthand = "path"
     path: RootPath | None = None
-    as_: Annotated[str, PlainValidator(values.only("text"))] | None = Field(None, alias="as")
     const: Text | None = Field(None, validate_default=True)
+    as_: Annotated[str, PlainValidator(values.only("text"))] | None = Field(None, alias="as")
 
     @field_validator("const")
     @classmethod
     def _path_or_const(cls, const: str | None, info: ValidationInfo) -> str | None:
-        path = info.data.get("path", ())  # absent where it is there, and wrong
+        path = info.data.get("path", ())  # not in the data where it is wrong itself
         if const is None and path is None:
-            raise ValueError("give a path, or a const that is the same for all records")
+            raise ValueError("give a path, or a const that all records share")
         if const is not None and path is not None:
-            raise ValueError("give a path or a const, not both")
-        if const is not None and info.data.get("as_"):
-            raise ValueError("`as` goes with a path; a const is a text already")
+            raise ValueError(f"give a path or a const, not both ({shown(const)})")
+        return const
+
+    @field_validator("as_")
+    @classmethod
+    def _as_with_a_path(cls, as_: str | None, info: ValidationInfo) -> str | None:
+        const = info.data.get("const")
+        if as_ and const is not None:
+            raise ValueError(f"goes with a path; the const {shown(const)} is a text already")
+        return as_
+
+
+class SharedPart(TextPart):
+    """A text that every event has, so that a const must be one that events may have."""
+
+    @field_validator("const")
+    @classmethod
+    def _fits(cls, const: str | None) -> str | None:
+        return const if const is None else values.event_type(const)
+
+
+class IdPart(TextPart):
+    """The id of an event, which tells it from others."""
+
+    @field_validator("const")
+    @classmethod
+    def _differs(cls, const: str | None) -> str | None:
+        if const is not None:
+            raise ValueError(f"{shown(const)} would make all events one event; give a path")
         return const
 
 
@@ -137,34 +164,21 @@ class TimePart(Part):
     @field_validator("zone")
     @classmethod
     def _zone_of_a_text(cls, zone: str | None, info: ValidationInfo) -> str | None:
-        if zone and info.data.get("format", "rfc3339") != "rfc3339":
-            raise ValueError("`zone` goes with rfc3339 only; an epoch time has no zone")
+        written = info.data.get("format", "rfc3339")
+        if zone and written != "rfc3339":
+            raise ValueError(f"goes with rfc3339; a time of {written} has no zone")
         return zone
 
 
 class SourcePart(Part):
     """How records of one kind are read."""
 
-    event_type: TextPart
-    customer_id: TextPart
+    event_type: SharedPart
+    customer_id: SharedPart
     timestamp: TimePart
-    id: TextPart | None = None
+    id: IdPart | None = None
     received_at: TimePart | None = None
     properties: Annotated[tuple[str, ...], PlainValidator(values.properties)] = ()
-
-    @field_validator("event_type", "customer_id")
-    @classmethod
-    def _const_fits(cls, field: TextPart) -> TextPart:
-        if field.const is not None:
-            values.event_type(field.const)
-        return field
-
-    @field_validator("id")
-    @classmethod
-    def _ids_differ(cls, field: TextPart | None) -> TextPart | None:
-        if field is not None and field.const is not None:
-            raise ValueError("a const would make every event the repeat of one; give a path")
-        return field
 
 
 class MeterPart(Part):
@@ -186,7 +200,9 @@ class MeterPart(Part):
     def _value_fits(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         aggregation = info.data.get("aggregation")  # None where it is wrong itself
         if aggregation == "count" and value is not None:
-            raise ValueError("count has no value: it counts the events; leave the key out")
+            raise ValueError(
+                f"count takes no value, it counts the events: leave {shown(value.dotted)} out"
+            )
         if aggregation not in (None, "count") and value is None:
             raise ValueError(f"is required for {aggregation}: the path of what is aggregated")
         return value

@@ -54,8 +54,10 @@ def _message(error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return "is required"
     if error["type"] in _WANTED:
-        one = "a text or " if error["type"] == "list_type" and error["loc"] != ("meters",) else ""
-        return f"must be {one}{_WANTED[error['type']]}, not {kind(error['input'])}"
+        wanted = _WANTED[error["type"]]
+        if error["type"] == "list_type" and error["loc"] != ("meters",):
+            wanted = "a text or a list of texts"
+        return f"must be {wanted}, not {kind(error['input'])}"
     return str(error["ctx"]["error"]) if "error" in error.get("ctx", {}) else error["msg"]
 
 

@@ -48,7 +48,7 @@ def meter_name(value: Any) -> str:
             f"{shown(name)} is not a lower-case letter and up to 62 lower-case letters, digits or _"
         )
     if name in _TAKEN:
-        raise ValueError(f"{shown(name)} is taken: {_TAKEN[name]} is the view of all")
+        raise ValueError(f"{shown(name)} is taken: {_TAKEN[name]} is the view of all meters")
     return name
 
 
@@ -76,7 +76,9 @@ def event_type(value: Any) -> str:
     """Read an event type, or another text that events need."""
     found = text(value)
     if not 1 <= len(found) <= LONGEST:
-        raise ValueError(f"must have 1 to {LONGEST} characters, not {len(found)}")
+        raise ValueError(
+            f"{shown(found)} has {len(found)} characters, and must have 1 to {LONGEST}"
+        )
     return found
 
 

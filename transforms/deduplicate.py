@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam.typehints.decorators import no_annotations
 
+from transforms.arrow_coder import from_bytes
 from transforms.catalog import Catalog
 from transforms.event_keys import hex_digits
 from transforms.kernel import THREADS, Kernel, Tagged
@@ -39,7 +40,7 @@ class Deduplicated(NamedTuple):
 
 @dataclass
 class Deduplicate(beam.PTransform):
-    """(bucket, readings) → accepted readings, conflicts as rejects, counts."""
+    """(bucket, readings as an Arrow stream) → accepted readings, conflicts as rejects, counts."""
 
     run: Run
     catalog: Catalog
@@ -67,9 +68,9 @@ class Deduplicator:
     run: Run
     slots: Slots
 
-    def __call__(self, element: tuple[int, Iterator[pa.RecordBatch]]) -> Iterator[Tagged]:
+    def __call__(self, element: tuple[int, Iterator[bytes]]) -> Iterator[Tagged]:
         """Results for the outputs of `Deduplicated`."""
-        readings = together(list(element[1]))
+        readings = together([from_bytes(encoded) for encoded in element[1]])
         later, conflict = later_ones(readings, self.slots)
         arrivals = micros(readings.column("received_at"))
         yield from tally(arrivals[later[~conflict]], "duplicate")

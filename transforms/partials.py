@@ -25,6 +25,7 @@ from transforms.readings import together
 
 _NAME = b"aggregation"
 _MERGE_FROM = 100_000  # rows that may gather before they are merged at all
+_DECODE_FROM = 256  # pieces from other workers that may gather before they are decoded
 _LENGTH = struct.Struct("<q")
 
 
@@ -78,19 +79,29 @@ class Gathered:
     """An accumulator: partials, and how many rows there were after the last merge.
 
     It is merged when it has twice the rows it had then, so it holds at most three times its groups.
+    What came from another worker stays encoded until it is needed.
     """
 
     batches: list[pa.RecordBatch] = field(default_factory=list)
+    encoded: list[bytes] = field(default_factory=list)
     merged_rows: int = 0
 
-    def add(self, batches: Iterable[pa.RecordBatch]) -> "Gathered":
-        """Takes batches in, and merges them when they have become many."""
+    def add(self, batches: Iterable[pa.RecordBatch], encoded: Iterable[bytes] = ()) -> "Gathered":
+        """Takes partials in, and merges them when they have become many."""
+        self.encoded.extend(encoded)
         self.batches.extend(batches)
+        if len(self.encoded) > _DECODE_FROM:
+            self.batches.extend(map(from_bytes, self.encoded))
+            self.encoded = []
         rows = sum(batch.num_rows for batch in self.batches)
         if rows > max(_MERGE_FROM, 2 * self.merged_rows):
             self.batches = [merge(put_together(self.batches))]
             self.merged_rows = self.batches[0].num_rows
         return self
+
+    def whole(self) -> pa.RecordBatch:
+        """All of it, not merged."""
+        return put_together([*map(from_bytes, self.encoded), *self.batches])
 
 
 class GatheredCoder(beam.coders.Coder):
@@ -98,18 +109,23 @@ class GatheredCoder(beam.coders.Coder):
 
     def encode(self, value: Gathered) -> bytes:
         """Length-prefixed Arrow streams."""
-        streams = [to_bytes(batch) for batch in value.batches]
+        streams = [*value.encoded, *map(to_bytes, value.batches)]
         return b"".join(_LENGTH.pack(len(stream)) + stream for stream in streams)
 
     def decode(self, encoded: bytes) -> Gathered:
         """The accumulator of such bytes."""
-        batches, at = [], 0
+        streams, at = [], 0
         while at < len(encoded):
             (length,) = _LENGTH.unpack_from(encoded, at)
             start = at + _LENGTH.size
             at = start + length
-            batches.append(from_bytes(encoded[start:at]))
-        return Gathered(batches)
+            streams.append(encoded[start:at])
+        return Gathered(encoded=streams)
+
+    def estimate_size(self, value: Gathered) -> int:
+        """For Beam's metrics, which would encode it just to measure it."""
+        sizes = [len(stream) for stream in value.encoded]
+        return sum(sizes) + sum(batch.get_total_buffer_size() for batch in value.batches)
 
     def is_deterministic(self) -> bool:
         """Accumulators are values, never keys."""
@@ -135,12 +151,12 @@ class CombinePartials(beam.CombineFn):
         """Puts accumulators together."""
         whole = Gathered()
         for accumulator in accumulators:
-            whole.add(accumulator.batches)
+            whole.add(accumulator.batches, accumulator.encoded)
         return whole
 
     def extract_output(self, accumulator: Gathered) -> pa.RecordBatch:
         """The next step merges it, on its threads."""
-        return put_together(accumulator.batches)
+        return accumulator.whole()
 
     def get_accumulator_coder(self) -> beam.coders.Coder:
         """See `GatheredCoder`."""

@@ -21,7 +21,7 @@ from transforms.run import Run
 
 
 class Validated(NamedTuple):
-    """What `Validate` gives: readings by bucket, and rows of events and rejects, and counts."""
+    """What `Validate` gives: readings by bucket (as Arrow streams), rows of tables, and counts."""
 
     readings: beam.PCollection
     events: beam.PCollection
@@ -44,7 +44,7 @@ class Validate(beam.PTransform):
         """Wires `BlockReader` as a kernel."""
         make = partial(BlockReader, self.run, self.catalog, self.source, self.buckets)
         done = pcoll | "Read records" >> beam.ParDo(Kernel(make, self.threads)).with_outputs()
-        done.readings.element_type = KV[int, pa.RecordBatch]
+        done.readings.element_type = KV[int, bytes]
         done.events.element_type = pa.RecordBatch
         done.rejects.element_type = pa.RecordBatch
         done.counts.element_type = COUNT

@@ -37,7 +37,7 @@ _REPEATS = f"""
     SELECT file_index, file_row_number FROM {_EVENTS}
     QUALIFY row_number() OVER (
         PARTITION BY source, origin, event_key, event_time
-        ORDER BY file_index, file_row_number
+        ORDER BY received_at, file_index, file_row_number
     ) > 1
 """  # noqa: S608 - of constants
 _CLOCKED = f"""

@@ -83,7 +83,7 @@ class LongRow:
 
 
 def read_rows(stream: Stream, offset: int, held: bytes, step: int) -> Iterator[Rows | LongRow]:
-    """All rows of a file from `offset` on, where `held` stands; empty lines are not among them.
+    """All rows of a file from `offset` on, where `held` stands; empty lines may be among them.
 
     Holds the longest row, or `step` bytes if that is more.
     """
@@ -107,7 +107,7 @@ def rows_in(data: bytes, offset: int, *, final: bool) -> Rows:
     """The whole rows of a buffer that begins with one; at the end of the file, `final`, all."""
     chars = np.frombuffer(data, np.uint8)
     quotes = np.flatnonzero(chars == _QUOTE)
-    ends = _line_ends(data, chars, final=final)
+    ends = _line_ends(data, chars)
     # outside quotes there is an even number of them before
     ends = ends[np.searchsorted(quotes, ends) % 2 == 0] if len(quotes) else ends
     if final and len(data) and (not len(ends) or ends[-1] < len(data) - 1):
@@ -132,15 +132,14 @@ def _decodes(text: bytes) -> bool:
     return True
 
 
-def _line_ends(data: bytes, chars: np.ndarray, *, final: bool) -> np.ndarray:
+def _line_ends(data: bytes, chars: np.ndarray) -> np.ndarray:
     r"""Where `\n` is, and `\r` without one after it; in quotes too."""
     newlines = chars == _NEWLINE
     if b"\r" not in data:
         return np.flatnonzero(newlines)
     alone = chars == _RETURN
     alone[:-1] &= ~newlines[1:]
-    # the last byte of a buffer may be half of a line end
-    alone[-1] &= final
+    # the last byte of a buffer may be half of a line end; the other half is then an empty line
     return np.flatnonzero(newlines | alone)
 
 
@@ -158,11 +157,9 @@ def _irregular_rows(data: bytes, offset: int, *, final: bool) -> Rows:
     """The whole rows of a buffer with quotes in odd places, one by one."""
     spans, at = [], 0
     while at < len(data) and (row := _ROW.match(data, at)):
-        # at the end of a buffer a row, or a line end, may be half of one
-        if not final and row.end() == len(data) and row[1] != b"\n" and row[1] != b"\r\n":
+        if not row[1] and not final:
             break
-        if row.start(1) > at:
-            spans.append((at, row.start(1)))
+        spans.append((at, row.start(1)))
         at = row.end()
     starts, ends = np.array(spans, np.int64).reshape(-1, 2).T
     closed = not final or not spans or _scan(data[slice(*spans[-1])], _At.CELL)[1] is not _At.QUOTED

@@ -233,7 +233,7 @@ def test_a_name_that_is_not_there_gets_the_nearest_one() -> None:
     assert catalog.meter("calls").name == "calls"
     with pytest.raises(ValueError, match="did you mean 'llm_tokens'"):
         catalog.meter("llm_token")
-    with pytest.raises(ValueError, match="c.yaml has no source 'cloudevent'; did you mean"):
+    with pytest.raises(ValueError, match=r"c\.yaml has no source 'cloudevent'; did you mean"):
         catalog.source("cloudevent")
     with pytest.raises(ValueError, match="there is calls, llm_tokens"):
         catalog.meter("zzz")

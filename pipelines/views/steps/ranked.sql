@@ -33,7 +33,7 @@ SELECT
       claims.mode,
       counted.events DESC NULLS LAST,
       claims.started_at DESC,
-      claims.finished_at DESC NULLS LAST,
+      claims.finished_at DESC NULLS FIRST,
       claims.run_id DESC
   ) AS place
 FROM claims

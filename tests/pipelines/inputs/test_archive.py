@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.inputs import (
@@ -100,6 +100,7 @@ rows = st.tuples(
 )
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(rows, max_size=12), min_size=1, max_size=3), st.integers(1, 100))
 def test_each_event_is_read_once_the_first_to_arrive(
     tmp_path_factory: pytest.TempPathFactory, runs: list[list[Row]], block_bytes: int

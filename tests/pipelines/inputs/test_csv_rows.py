@@ -8,7 +8,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.inputs import InputFile, InputReadError, read_blocks, split_into_pieces
@@ -108,6 +108,7 @@ def is_json(cell: bytes) -> bool:
     return True
 
 
+@settings(deadline=None)
 @given(st.sampled_from(HEADERS), texts, st.integers(1, 60))
 def test_any_text_gives_the_rows_of_the_csv_module(
     store: Store, header: str, text: str, block_bytes: int
@@ -118,6 +119,7 @@ def test_any_text_gives_the_rows_of_the_csv_module(
         assert read(file, block_bytes) == rows
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["a,b,c\n", "a,properties,a\r\n"]),
     tables,
@@ -137,6 +139,7 @@ def written(row: list[str], end: str) -> str:
     return ",".join('"' + cell.replace('"', '""') + '"' if cell else "" for cell in row) + end
 
 
+@settings(deadline=None)
 @given(tables)
 def test_all_at_once_and_row_by_row_are_the_same(rows: list[list[str]]) -> None:
     text = "".join(written(row, "\r\n") for row in rows).encode("utf-8", "replace")
@@ -182,6 +185,20 @@ def test_rows_that_are_too_large_are_set_apart(store: Store) -> None:
         (8, b'"x""\n,x"'),
         (content.index(b"3,z"), b'{"a":"3"'),
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        ("a,b\n\ufeffx,1\n", ['{"a":"\ufeffx","b":"1"}']),
+        ("a\n \nx\n", ['{"a":"x"}']),
+        ('a\n""\n', ['{"a":null}']),
+        ("a\rx\ry", ['{"a":"x"}', '{"a":"y"}']),
+    ],
+)
+def test_texts_that_pyarrow_reads_otherwise(store: Store, content: str, lines: list[str]) -> None:
+    found = read(store("a.csv", content.encode()))
+    assert [line.decode() for _, line, _ in found] == lines
 
 
 @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\n\n", b"a,b", b"a,b\r\n \n\n"])

@@ -4,18 +4,20 @@ import json
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.inputs.json_columns import TEXT, embedded, joined, json_string, string_parts
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=8) | st.sampled_from([b'\\"', b"\x00\x1f\x7f", b"\\u0000"])))
 def test_strings_of_a_column_are_those_made_one_by_one(texts: list[bytes]) -> None:
     column = joined(string_parts(pa.array(texts, TEXT)), len(texts)).to_pylist()
     assert column == [json_string(text) for text in texts]
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_strings_are_those_of_json(text: str) -> None:
     text = text.encode("utf-8", "replace").decode()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.inputs.json_columns import joined
@@ -88,6 +88,7 @@ def test_a_type_without_json_is_an_error() -> None:
         value_parts(array)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.none()))
 def test_doubles_read_back_as_themselves_in_the_shortest_digits(
     numbers: list[float | None],
@@ -103,12 +104,14 @@ def digits(text: str) -> tuple[int, ...]:
     return Decimal(text).normalize().as_tuple()[1]
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False)))
 def test_floats_read_back_as_themselves(numbers: list[float]) -> None:
     written = texts(pa.array(numbers, pa.float32()))
     assert [np.float32(text) for text in written] == numbers
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.decimals(
@@ -121,6 +124,7 @@ def test_decimals_are_their_digits(numbers: list[Decimal]) -> None:
     assert written == [f"{number:.18f}" for number in numbers]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(

@@ -11,7 +11,7 @@ from unittest import mock
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.inputs import (
@@ -75,6 +75,7 @@ def test_text_columns_of_properties_hold_json_text(store: Store) -> None:
     assert block.malformed == {2, 3}
 
 
+@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(1, 12), st.integers(1, 400))
 def test_pieces_and_blocks_hold_each_row_once_with_its_number(
     store: Store, rows: int, rows_in_a_group: int, block_bytes: int

@@ -10,7 +10,7 @@ from unittest import mock
 import pyarrow as pa
 import pytest
 from apache_beam.io.filesystem import CompressionTypes
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.inputs import (
@@ -90,6 +90,7 @@ def read(file: InputFile, block_bytes: int, piece_bytes: int | None = None) -> l
     return [block for piece in pieces for block in read_blocks(piece, block_bytes)]
 
 
+@settings(deadline=None)
 @given(contents, st.integers(1, 40), st.integers(1, 40))
 def test_pieces_and_blocks_hold_the_records_of_a_naive_split(
     store: Store, content: bytes, block_bytes: int, piece_bytes: int
@@ -103,6 +104,20 @@ def test_pieces_and_blocks_hold_the_records_of_a_naive_split(
         assert len(block.data) <= block_bytes + 2 * LIMIT + 2
 
 
+@pytest.mark.parametrize("size", range(LIMIT - 2, LIMIT + 3))
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_a_line_of_about_the_limit_is_measured_without_its_end(
+    store: Store, size: int, end: bytes
+) -> None:
+    content = b"a\n" + b"x" * size + end + (b"" if end == b"\r" else b"bc\n")
+    file = store("a.ndjson", content)
+    with small_limits():
+        for block_bytes in range(1, 2 * LIMIT):
+            for piece_bytes in (*range(1, 8), 100):
+                assert found_in(read(file, block_bytes, piece_bytes)) == naive(content)
+
+
+@settings(deadline=None)
 @given(st.lists(contents, max_size=4), st.integers(1, 40), st.sampled_from(["gzip", "zstd"]))
 def test_compressed_members_in_a_row_are_one_file(
     store: Store, parts: list[bytes], block_bytes: int, compression: str
