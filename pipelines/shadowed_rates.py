@@ -38,15 +38,16 @@ class MeterShadows:
                 return f"`where` of meter {self._meter.name} lets no {name}={text} pass"
         if not self._counts([(rate.effective_from_us, rate.end_us)]):
             return f"no window of meter {self._meter.name} starts while it is in effect"
-        winners: dict[str, None] = {}
+        winners: set[tuple[str, int, str]] = set()
         for texts in self._combinations(rate):
             better = list(self._better(rate, texts))
             periods = [(each.effective_from_us, each.end_us) for each in better]
             if self._counts(_remaining((rate.effective_from_us, rate.end_us), periods)):
                 return None
-            winners |= dict.fromkeys(each.place for each in better)
+            winners |= {(each.file, each.line, each.place) for each in better}
+        named = ", ".join(place for _, _, place in sorted(winners)[:_NAMED])
         more = ", …" if len(winners) > _NAMED else ""
-        return f"other rates always win over it ({', '.join([*winners][:_NAMED])}{more})"
+        return f"other rates always win over it ({named}{more})"
 
     def _combinations(self, rate: Rate) -> Iterator[Mapping[str, str]]:
         """Give all that is known of the texts of events that the rate matches."""

@@ -13,7 +13,10 @@ class YamlMistake(Exception):  # noqa: N818 - raised to be told to the author, a
 
 # what the parser says, and what it mostly means
 _HINTS = (
-    ("mapping values are not allowed", "a text with a colon and a space goes in quotes"),
+    (
+        "mapping values are not allowed",
+        "a text with a colon and a space goes in quotes, and keys of one mapping in one column",
+    ),
     ("'<scalar>'", "a path with a quoted key goes in single quotes: '\"a.b\".c'"),
     ("scanning an alias", "a text that begins with * goes in quotes"),
     ("scanning an anchor", "a text that begins with & goes in quotes"),
@@ -21,6 +24,8 @@ _HINTS = (
     ("'%'", "a text that begins with % goes in quotes"),
     ("'@'", "a text that begins with @ goes in quotes"),
     ("'`'", "a text that begins with ` goes in quotes"),
+    ("<stream end>", "a bracket, brace or quote may still be open"),
+    ("<block end>", "the indentation may be wrong"),
 )
 
 
@@ -33,7 +38,7 @@ def explain(error: yaml.MarkedYAMLError, lines: list[str]) -> YamlMistake:
     said = ", ".join(part for part in (error.context, error.problem) if part)
     hint = next((hint for sign, hint in _HINTS if sign in said), None)
     opened = error.context_mark.line + 1 if error.context_mark else line
-    began = f" (it begins on line {opened})" if opened != line else ""
+    began = f" (it begins on line {opened})" if opened < line else ""
     return YamlMistake(line, f"not YAML: {said}{began}" + (f"; {hint}" if hint else ""))
 
 

@@ -70,13 +70,14 @@ class _Builder:
         after = self._next()
         if not isinstance(after, yaml.StreamEndEvent):
             raise YamlMistake(_line(after), "a second document begins here; a catalog is one")
-        return node
+        return None if isinstance(node, Scalar) and isinstance(node.text, Null) else node
 
     def _next(self) -> yaml.Event:
         try:
             event = next(event for event in self._events if not isinstance(event, _FRAMES))
-        except (ValueError, OverflowError) as error:  # an escape beyond Unicode, or such
-            raise YamlMistake(self._line, f"not YAML, here or soon after: {error}") from None
+        except (ValueError, OverflowError):
+            said = "not YAML, here or soon after: an escape beyond Unicode, or too long a number"
+            raise YamlMistake(self._line, said) from None
         self._line = _line(event)
         return event
 
@@ -155,7 +156,8 @@ class _Builder:
     def _check_tag(self, event: yaml.Event, at: Location) -> None:
         tag = event.tag if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) else None
         if tag not in (_TEXT_TAGS if isinstance(event, yaml.ScalarEvent) else {None}):
-            self._problem(_line(event), at, f"the tag {tag} has no meaning here: leave it out")
+            name = str(tag).replace("tag:yaml.org,2002:", "!!")
+            self._problem(_line(event), at, f"the tag {name} has no meaning here: leave it out")
 
     def _problem(self, line: int, at: Location, message: str) -> None:
         self.problems.append(Problem(self._file, line, key_text(at), message))

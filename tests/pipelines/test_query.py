@@ -135,7 +135,7 @@ def test_a_table_cannot_drive_the_terminal(out: Path) -> None:
         ("SELECT * FROM texts", "The tables and views are"),
         ("SELECT * FROM read_text('/etc/passwd')", "Permission Error"),
         ("SELECT $1", "parameters"),
-        ("SELECT CAST(customer_id AS INT) FROM usage", "Could not convert string 'c1'"),
+        ("SELECT CAST(customer_id AS INT) FROM usage", "Could not convert string"),
     ],
 )
 def test_what_cannot_be_asked_is_said_so(out: Path, sql: str, text: str) -> None:

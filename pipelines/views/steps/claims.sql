@@ -5,8 +5,11 @@
 -- The windows of a meter have one length until somebody edits it in the catalog: from then on a run
 -- has a say in every window that its own windows overlap.
 WITH
-own AS (
+counted AS (
   SELECT run_id, meter, window_start, window_end FROM steps.usage_windows
+),
+own AS (
+  SELECT run_id, meter, window_start, window_end FROM counted
   UNION DISTINCT
   SELECT run_id, meter, window_start, window_end FROM steps.reject_windows
 ),
@@ -25,9 +28,9 @@ touched AS (
   JOIN steps.shown_runs ON shown_runs.run_id = own.run_id
   WHERE mode = 'batch' AND range_start IS NULL AND range_end IS NULL
   UNION DISTINCT
-  SELECT usage_windows.run_id, meter, window_start, window_end
-  FROM steps.usage_windows
-  JOIN steps.shown_runs ON shown_runs.run_id = usage_windows.run_id
+  SELECT counted.run_id, meter, window_start, window_end
+  FROM counted
+  JOIN steps.shown_runs ON shown_runs.run_id = counted.run_id
   WHERE mode = 'streaming'
 ),
 claimed AS (
