@@ -2,7 +2,8 @@
 
 pyarrow's JSON reader parses the block with a schema that knows every field (transforms/shape.py),
 so that a field of another kind, an unknown one or a repeated one makes it fail instead of guessing.
-What it is still lenient about is guarded: see `Lines.strange`, `_guard` and transforms/columns.py.
+What it is still lenient about is guarded: see `Lines.strange`, transforms/leniency.py and
+transforms/columns.py.
 """
 
 import re
@@ -11,12 +12,12 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from transforms.columns import Columns
 from transforms.exact import ExactReader, Verdict, parse_object
 from transforms.fields import fields_from_rows, fields_schema
+from transforms.leniency import NotColumnarError, refuse_lenient
 from transforms.lines import Lines
 from transforms.reasons import Reason, Rejected
 from transforms.shape import Keys, Kind, arrow_type, decoder, learn
@@ -25,10 +26,6 @@ SAMPLE = 200
 _PIECES = 16
 _FEW = 32
 _ROW = re.compile(r"in row ([0-9]+)$")
-
-
-class NotColumnarError(ValueError):
-    """pyarrow would not read these lines, or not as strictly as it must."""
 
 
 @dataclass
@@ -170,7 +167,7 @@ class ColumnarReader:
         data = lines.joined(good)
         table = self._table(data, int(good.sum()), shape)
         if not sifted:
-            _guard(table, shape, self._numbers(), data)
+            refuse_lenient(table, shape, self._numbers(), data)
         at = np.flatnonzero(good)
         fields, odd = self._fields(Columns(table, shape, data), at)
         if odd.any():
@@ -208,58 +205,3 @@ def as_malformed(row: object) -> Verdict:
     if isinstance(row, Verdict) and row.reason is Reason.NOT_UTF8:
         return row
     return Verdict(Reason.NOT_JSON, "a cell that must hold JSON text does not")
-
-
-def _guard(table: pa.Table, shape: Kind, numbers: frozenset[Keys], data: bytes) -> None:
-    """Refuses what pyarrow reads but JSON or the contract does not: NaN, and lenient digits.
-
-    A decimal field takes strings too, and more than JSON's syntax in them (`+1`, `.5`). So every
-    value of such a field must stand in the text as `"name":` with no quote behind it.
-    """
-    if _has(shape, "number", numbers) and (b"NaN" in data or b"Inf" in data):
-        raise NotColumnarError("may have NaN")
-    for name in sorted({keys[-1] for keys in numbers if _kind(shape, keys) == "number"}):
-        if _in_arrays(shape, name):
-            raise NotColumnarError("a number's name is used in an array too")
-        valid = _valid(table, shape, name)
-        quoted = b'"' + name.encode() + b'"'
-        if not any(_spelled(data, quoted + colon, valid) for colon in (b":", b": ")):
-            raise NotColumnarError("a number may be a string")
-
-
-def _spelled(data: bytes, start: bytes, valid: int) -> bool:
-    """Whether all valid values of a field are written so, and none of them in quotes."""
-    return data.count(start) - data.count(start + b"null") == valid and start + b'"' not in data
-
-
-def _valid(table: pa.Table, shape: Kind, name: str, at: Keys = ()) -> int:
-    """How many values of fields of this name there are, at every depth."""
-    count = 0
-    for key in (shape.at(at) or shape).fields:
-        keys = (*at, key)
-        if key == name:
-            column = table.column(keys[0])
-            column = pc.struct_field(column, list(keys[1:])) if at else column
-            count += len(column) - column.null_count
-        count += _valid(table, shape, name, keys)
-    return count
-
-
-def _kind(shape: Kind, keys: Keys) -> str:
-    kind = shape.at(keys)
-    return kind.name if kind else "null"
-
-
-def _has(kind: Kind, leaf: str, numbers: frozenset[Keys], at: Keys = ()) -> bool:
-    """Whether some leaf that nobody reads is of a kind."""
-    if kind.name == "array":
-        return _has(kind.items or kind, leaf, frozenset()) if kind.items else False
-    inside = any(_has(k, leaf, numbers, (*at, name)) for name, k in kind.fields.items())
-    return inside or (kind.name == leaf and at not in numbers)
-
-
-def _in_arrays(kind: Kind, name: str, *, inside: bool = False) -> bool:
-    if kind.items:
-        return _in_arrays(kind.items, name, inside=True)
-    here = inside and name in kind.fields
-    return here or any(_in_arrays(k, name, inside=inside) for k in kind.fields.values())

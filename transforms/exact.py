@@ -13,12 +13,9 @@ from transforms.json_text import Number, canonical, canonical_number, scalar_tex
 from transforms.numbers import in_range, is_number
 from transforms.reasons import Reason, Rejected
 from transforms.slots import Slot, Slots
-from transforms.timestamps import FIRST, LAST, parse_time
+from transforms.timestamps import EPOCH_POWERS, parse_epoch, parse_time
 
 LONGEST = 256
-_LONGEST_EXPONENT = 12
-# epoch formats: how many powers of ten their unit is above a microsecond
-_EPOCH_POWERS = {"epoch_s": 6, "epoch_ms": 3, "epoch_us": 0}
 
 
 @dataclass(frozen=True)
@@ -212,9 +209,9 @@ def _check_time_kind(record: dict[str, Any], place: TimeField) -> None:
 def _time(record: dict[str, Any], place: TimeField) -> int:
     value = find(record, place.path)
     at = None
-    if place.format in _EPOCH_POWERS:
+    if place.format in EPOCH_POWERS:
         if isinstance(value, str) and is_number(value):
-            at = _epoch(canonical_number(value), _EPOCH_POWERS[place.format])
+            at = parse_epoch(canonical_number(value), place.format)
     elif isinstance(value, str) and not isinstance(value, Number):
         at = parse_time(value, assume_utc=place.assume_utc)
     if at is None:
@@ -223,23 +220,6 @@ def _time(record: dict[str, Any], place: TimeField) -> int:
             Reason.BAD_TIMESTAMP, f"field {spell(place.path)!r}: {shown} is no {place.format} time"
         )
     return at
-
-
-def _epoch(digits: str, power: int) -> int | None:
-    """A canonical number times 10^power, cut down to a whole number of microseconds."""
-    mantissa, _, exponent = digits.partition("e")
-    if len(exponent) > _LONGEST_EXPONENT:
-        exponent = exponent[:_LONGEST_EXPONENT]  # as far out of range as it was
-    power += int(exponent or 0)
-    whole = mantissa.lstrip("-")
-    if len(whole) + power > len(str(LAST)):
-        return None
-    if power >= 0:
-        at = int(whole) * 10**power
-    else:  # what is cut off is not zero: a canonical mantissa does not end in one
-        at = int(whole[:power] or 0) + mantissa.startswith("-")
-    at = -at if mantissa.startswith("-") else at
-    return at if FIRST <= at <= LAST else None
 
 
 def _slot(slot: Slot, value: Any) -> tuple[Any, tuple[str, str] | None]:

@@ -18,6 +18,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
 LAST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
 
+# how many powers of ten a unit is above a microsecond
+EPOCH_POWERS = {"epoch_s": 6, "epoch_ms": 3, "epoch_us": 0}
+LONGEST_EXPONENT = 12
+
 _RFC3339 = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
     r"(?:([Zz])|([+-])([0-9]{2}):([0-9]{2}))?"
@@ -49,6 +53,23 @@ def parse_time(text: str, *, assume_utc: bool = False) -> int | None:
     elif not found.group(8) and not assume_utc:
         return None
     at = (moment - EPOCH) // timedelta(microseconds=1) - offset
+    return at if FIRST <= at <= LAST else None
+
+
+def parse_epoch(digits: str, unit: str) -> int | None:
+    """A canonical number of seconds, milli- or microseconds, cut down to whole microseconds."""
+    mantissa, _, exponent = digits.partition("e")
+    if len(exponent) > LONGEST_EXPONENT:
+        exponent = exponent[:LONGEST_EXPONENT]  # as far out of range as it was
+    power = EPOCH_POWERS[unit] + int(exponent or 0)
+    whole = mantissa.lstrip("-")
+    if len(whole) + power > len(str(LAST)):
+        return None
+    if power >= 0:
+        at = int(whole) * 10**power
+    else:  # what is cut off is not zero: a canonical mantissa does not end in one
+        at = int(whole[:power] or 0) + mantissa.startswith("-")
+    at = -at if mantissa.startswith("-") else at
     return at if FIRST <= at <= LAST else None
 
 

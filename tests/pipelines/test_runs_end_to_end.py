@@ -1,17 +1,22 @@
 """The command run as a user runs it, from files to views."""
 
 import json
+import subprocess
+import sys
+import time
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
 from pipelines import warehouse
 from pipelines.command import main
 
+ROOT = Path(__file__).parent.parent.parent
 CATALOG = """\
 version: 1
 meters:
@@ -180,3 +185,47 @@ def test_the_runner_does_not_change_a_digit(desk: Desk, runner: str) -> None:
     found = desk.ask("SELECT SUM(cost) FROM usage_current WHERE meter = 'tokens'")
     assert found == [(Decimal(2),)]
     assert desk.ask("SELECT bool_and(balanced) FROM ledger_balance") == [(True,)]
+
+
+def command(desk: Desk, *args: object) -> list[str]:
+    usual = ["--catalog", desk.folder / "catalog.yaml", "--output", desk.out]
+    return [sys.executable, "-m", "pipelines.main", *map(str, [*usual, *args])]
+
+
+def test_the_job_runs_as_a_plain_beam_job_and_prints_a_summary(desk: Desk) -> None:
+    path = desk.file("a.ndjson", event(1, 5), event(1, 5), "nonsense")
+    args = command(desk, "--input", path, "--direct_num_workers=1")
+    done = subprocess.run(args, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    shown = " ".join(done.stdout.split())
+    for words in ("events received 3", "accepted 1", "duplicates 1", "rejected: not_json 1"):
+        assert words in shown
+    wrong = subprocess.run(
+        [*args, "--no-such-option"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert wrong.returncode == 2
+    assert "--no-such-option" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+def test_a_killed_run_shows_nothing_and_a_rerun_mends_it(desk: Desk) -> None:
+    path = desk.file("a.ndjson", *(event(i, 1, 10 + i % 5) for i in range(20_000)))
+    args = command(desk, "--input", path, "--run-id", "x", "--block-bytes", "20000")
+    with subprocess.Popen(args, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and not any(desk.out.glob("events/x/*.parquet")):
+            time.sleep(0.01)
+        process.kill()
+    assert desk.ask("SELECT COUNT(*) FROM events") == [(0,)]
+    assert desk.ask("SELECT status FROM runs") == [("running",)]
+    desk.run("--input", path, "--run-id", "x")
+    assert desk.ask("SELECT COUNT(*) FROM events") == [(20_000,)]
+    assert sum(desk.tokens().values()) == 20_000
+
+
+def test_readers_see_a_run_whole_or_not_at_all(desk: Desk) -> None:
+    desk.run("--input", desk.file("a.ndjson", event(1, 5, 10)))
+    with duckdb.connect(desk.out / "warehouse.duckdb", read_only=True) as reader:
+        before = reader.execute("SELECT COUNT(*) FROM events").fetchall()
+        desk.run("--input", desk.file("b.ndjson", event(2, 5, 11)))
+        after = reader.execute("SELECT COUNT(*) FROM events").fetchall()
+    assert (before, after) == ([(1,)], [(2,)])
