@@ -49,8 +49,6 @@ def run_batch(settings: Settings, options: PipelineOptions, *, quiet: bool = Fal
         raise JobFailedError(f"run {record.run_id} failed: {_cause(error)}") from error
     done = _ended(record, "succeeded")
     runs.write_run(out, done)
-    dimensions = {m.name: [name for name, _ in m.dimensions] for m in settings.catalog.meters}
-    warehouse.write_views(out, dimensions)
     return summarize(out, done)
 
 
@@ -74,7 +72,13 @@ def _begin(settings: Settings) -> runs.Run:
         catalog_digest=settings.catalog.digest,
         rates_digest=settings.book.digest,
     )
+    meters = settings.catalog.meters
     warehouse.prepare(out)
+    warehouse.write_views(
+        out,
+        {meter.name: [name for name, _ in meter.dimensions] for meter in meters},
+        {meter.name: meter.window_us for meter in meters},
+    )
     runs.clear_run(out, run_id)
     runs.write_run(out, record)
     return record

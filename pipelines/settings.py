@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pipelines import warehouse
 from pipelines.inputs import InputErrors, InputFile, clock_arrivals, find_inputs
 from pipelines.moments import moment, share
 from pipelines.problems import UserError
@@ -144,7 +145,7 @@ def settle(asked: Asked) -> Settings:
 def _output(text: str) -> Path:
     if "://" in text:
         raise UserError(f"--output {text}: not in this version; name a local folder")
-    path = Path(text).expanduser().absolute()
+    path = warehouse.check_out(Path(text).expanduser())
     nearest = path
     while not nearest.exists():
         nearest = nearest.parent
