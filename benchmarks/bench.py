@@ -8,7 +8,9 @@ the generator, disagree about a total.
 
 import argparse
 import json
+import shutil
 import sys
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -95,14 +97,19 @@ def main() -> int:
     }
     for file in files.values():
         warm(file)
-    bench = Bench(folder, files)
+    # a folder of its own, so that two benchmarks at once do not take each other's outputs
+    outputs = Path(tempfile.mkdtemp(prefix="run-", dir=folder))
+    bench = Bench(outputs, files)
     bench.console.print(surroundings())
     measure(bench, asked.runs)
     bench.console.print(times_table(bench, counts), ratios_table(bench, counts))
     for line in [*memory_lines(bench, counts), surroundings(), *bench.problems]:
         bench.console.print(line, markup=False, highlight=False)
-    if not bench.problems:
+    if bench.problems:
+        bench.console.print(f"logs and outputs are in {outputs}", highlight=False)
+    else:
         bench.console.print("all totals agree")
+        shutil.rmtree(outputs)
     if asked.json:
         runs = {
             f"{name}, {file}": [asdict(one) for one in taken]

@@ -17,7 +17,7 @@ WIDTH = 120
 class Bench:
     """The files, the runs measured so far by (program, file), and what went wrong."""
 
-    folder: Path
+    outputs: Path
     files: dict[str, Path]
     taken: dict[tuple[str, str], list[Taken]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -25,8 +25,8 @@ class Bench:
     console: Console = field(default_factory=lambda: Console(width=WIDTH))
 
     def output(self, program: Program, file: str) -> Path:
-        """Where the program's output over the file goes."""
-        return self.folder / f"out-{program.name.replace(' ', '-')}-{file}"
+        """Where the program's output over the file goes, and its log beside it."""
+        return self.outputs / f"{program.name.replace(' ', '-')}-{file}"
 
     def run(self, program: Program, file: str, *, measured: bool = True) -> bool:
         """Run once; whether it worked. A program that failed is not run again."""
@@ -64,7 +64,7 @@ class Bench:
             self.problems += agreement.differences(names, *kept)
 
     def clean_up(self, program: Program, file: str) -> None:
-        """Remove an output and its log."""
+        """Remove an output; the log stays."""
         shutil.rmtree(self.output(program, file), ignore_errors=True)
 
     def walls(self, program: Program, file: str) -> list[float]:

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from pipelines.problems import JobFailedError, UserError
+from pipelines.process import keep_memory
 
 _JOB_FAILED, _WRONG_USE = 1, 2
 _PLAIN_WIDTH = 100
@@ -76,7 +77,7 @@ def main() -> None:
 @click.option("--run-id", metavar="ID", help="Name of the run; by default its time.")
 @click.option(
     "--block-bytes",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 1 << 30),
     default=32 << 20,
     hidden=True,
     help="About how many bytes are read at a time.",
@@ -92,7 +93,8 @@ def run(*, verbose: bool, quiet: bool, beam: tuple[str, ...], **given: Any) -> N
     Exit code 0: done. 1: the job failed, or there were more rejects than --max-rejects. 2: wrong
     arguments, catalog, rates or input; then nothing was written.
     """
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR)
+    keep_memory()
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.CRITICAL)
     from pipelines.beam_options import beam_options  # noqa: PLC0415
     from pipelines.run import run_batch  # noqa: PLC0415
     from pipelines.settings import Asked, settle  # noqa: PLC0415
@@ -139,7 +141,8 @@ def query(output: str, form: Literal["table", "csv", "json"], sql: str) -> None:
 @main.command()
 def demo() -> None:
     """Meter an hour of real requests to two LLM services, and show usage, cost and ledger."""
-    logging.basicConfig(level=logging.ERROR)
+    keep_memory()
+    logging.basicConfig(level=logging.CRITICAL)
     from pipelines.demo import run_demo  # noqa: PLC0415
 
     run_demo(console())

@@ -2,18 +2,18 @@
 
 import pickle
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import apache_beam as beam
 
-from pipelines.inputs import Block, InputFile, Piece, read_blocks, split_into_pieces
+from pipelines.inputs import Block, Piece, read_blocks
 
 
 class BlockCoder(beam.coders.Coder):
     """Blocks stay within a worker: this is for Beam's metrics, and runners that do not fuse."""
 
     def encode(self, value: Block) -> bytes:
-        """Pickled: its bytes and arrays go out of band of nothing else."""
+        """Pickled."""
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
 
     def decode(self, encoded: bytes) -> Block:
@@ -39,17 +39,10 @@ beam.coders.registry.register_coder(Block, BlockCoder)
 
 @dataclass
 class ReadFiles(beam.PTransform):
-    """Inputs → blocks of about `block_bytes`. Holds a block at a time."""
+    """Pieces of inputs → blocks of about `block_bytes`. Holds a block at a time."""
 
-    inputs: Sequence[InputFile]
+    pieces: Sequence[Piece]
     block_bytes: int
-    pieces: list[Piece] = field(init=False)
-
-    def __post_init__(self) -> None:
-        super().__init__()
-        self.pieces = [
-            piece for file in self.inputs for piece in split_into_pieces(file, self.block_bytes)
-        ]
 
     def expand(self, pbegin: beam.pvalue.PBegin) -> beam.PCollection:
         """An element for each piece of a file, spread over the workers."""

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineState
 
 from pipelines import runs, warehouse
+from pipelines.inputs import InputReadError
 from pipelines.metering import Job, build
 from pipelines.parquet_sink import WriteParquet
-from pipelines.problems import JobFailedError, UserError
+from pipelines.problems import JobFailedError
 from pipelines.progress import Progress
 from pipelines.read import ReadFiles
 from pipelines.settings import Settings
@@ -33,33 +35,41 @@ def run_batch(settings: Settings, options: PipelineOptions, *, quiet: bool = Fal
     Raises UserError before anything is written, JobFailedError after which nothing of the run is
     visible and a rerun with the same run id starts clean.
     """
-    record = _begin(settings)
-    out = settings.output
-    try:
-        with Progress(quiet=quiet):
-            _run_graph(settings, record, options)
-        _check(settings, record)
-    except BaseException as error:
-        runs.write_run(out, _ended(record, "failed"))
-        if isinstance(error, JobFailedError):
-            raise
-        if not isinstance(error, Exception):  # Ctrl-C
-            raise JobFailedError(f"run {record.run_id} was interrupted") from None
-        logging.getLogger(__name__).debug("run %s failed", record.run_id, exc_info=True)
-        raise JobFailedError(f"run {record.run_id} failed: {_cause(error)}") from error
+    run_id = settings.asked.run_id or runs.new_run_id(datetime.now(UTC))
+    with runs.reserved(settings.output, run_id):
+        record = _begin(settings, run_id)
+        try:
+            with Progress(quiet=quiet):
+                _run_graph(settings, record, options)
+            return _finish(settings, record)
+        except BaseException as error:
+            runs.write_run(settings.output, _ended(record, "failed"))
+            raise _failure(record, error) from error
+
+
+def _finish(settings: Settings, record: runs.Run) -> Summary:
+    """Shows the run, if all holds that must. Others wait: of two runs, one sees the other."""
     done = _ended(record, "succeeded")
-    runs.write_run(out, done)
-    return summarize(out, done)
+    with warehouse.held(settings.output):
+        _check(settings, record)
+        summary = summarize(settings.output, done)
+        runs.write_run(settings.output, done)
+    return summary
 
 
-def _begin(settings: Settings) -> runs.Run:
+def _failure(record: runs.Run, error: BaseException) -> JobFailedError:
+    if isinstance(error, JobFailedError):
+        return error
+    if not isinstance(error, Exception):  # Ctrl-C
+        return JobFailedError(f"run {record.run_id} was interrupted")
+    logging.getLogger(__name__).debug("run %s failed", record.run_id, exc_info=error)
+    return JobFailedError(f"run {record.run_id} failed: {_cause(error)}")
+
+
+def _begin(settings: Settings, run_id: str) -> runs.Run:
     started = datetime.now(UTC)
     out, scope = settings.output, settings.scope
-    run_id = settings.asked.run_id or runs.new_run_id(started)
-    try:
-        runs.check_run_id(out, run_id, "batch")
-    except ValueError as error:
-        raise UserError(str(error)) from None
+    runs.check_run_id(out, run_id, "batch")
     record = runs.Run(
         run_id=run_id,
         mode="batch",
@@ -101,14 +111,16 @@ def _run_graph(settings: Settings, record: runs.Run, options: PipelineOptions) -
         book=settings.book,
         scope=settings.scope,
         source=settings.source.name,
-        read=ReadFiles(settings.inputs, settings.asked.block_bytes),
+        read=ReadFiles(settings.pieces, settings.asked.block_bytes),
         write=lambda table: WriteParquet(str(out / table / record.run_id)),
         key_buckets=_buckets(size, _KEY_BUCKET_BYTES),
         series_buckets=_buckets(size, _SERIES_BUCKET_BYTES),
     )
     pipeline = beam.Pipeline(options=options)
     build(pipeline, job)
-    pipeline.run().wait_until_finish()
+    state = pipeline.run().wait_until_finish()
+    if state not in (PipelineState.DONE, None):  # None: a runner that does not say
+        raise JobFailedError(f"run {record.run_id} ended as {state}")
 
 
 def _buckets(size: int, each: int) -> int:
@@ -152,7 +164,9 @@ def _check_overlap(out: Path, record: runs.Run) -> None:
 
 def _cause(error: BaseException) -> str:
     """What went wrong first, without Beam's way there."""
-    while error.__cause__ is not None:
+    while error.__cause__ is not None and not isinstance(error, InputReadError):
         error = error.__cause__
+    if isinstance(error, InputReadError):
+        return str(error)
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return f"{type(error).__name__}: {lines[0]}"

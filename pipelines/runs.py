@@ -4,10 +4,13 @@ A run is a folder `OUT/runs/<run_id>` with a file for each status it had. A batc
 no view until the file of its success is there, so that one rename shows all of them at once.
 """
 
+import fcntl
 import json
 import re
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines import warehouse
+from pipelines.problems import UserError
 from transforms.tables import RUNS, TABLES
 from transforms.timestamps import format_time
 
@@ -24,7 +28,7 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FIRST = 20
 
 
-class RunIdError(ValueError):
+class RunIdError(UserError):
     """A run id that cannot be used; the text says why and what to do."""
 
 
@@ -224,3 +228,26 @@ def _imbalances(  # noqa: PLR0917 -- the columns of ledger_balance in their orde
     if metered != counted:
         problems.append(f"meter {meter}: {metered} events metered, but {counted} in usage")
     return problems
+
+
+@contextmanager
+def reserved(out: Path, run_id: str) -> Iterator[None]:
+    """Hold a run id for this process while it runs.
+
+    Raises:
+        RunIdError: where another process is running under that id, or the id is illegal.
+
+    """
+    if not _RUN_ID.fullmatch(run_id) or not (out / "runs").is_dir():
+        yield  # `check_run_id` speaks of the one; in a new folder nobody else can be running
+        return
+    path = out / "runs" / f".{run_id}.lock"
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunIdError(f"run {run_id} is running already, in another process") from None
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)

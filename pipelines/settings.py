@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipelines import warehouse
-from pipelines.inputs import InputErrors, InputFile, clock_arrivals, find_inputs
+from pipelines.inputs import (
+    InputErrors,
+    InputFile,
+    InputReadError,
+    Piece,
+    clock_arrivals,
+    find_inputs,
+    split_into_pieces,
+)
 from pipelines.moments import moment, share
 from pipelines.problems import UserError
 from rates import RateBook, RateErrors, load_rates, read_rate_files
@@ -52,6 +60,7 @@ class Settings:
     book: RateBook
     source: Source
     inputs: list[InputFile]
+    pieces: list[Piece]
     output: Path
     scope: Scope
     meters: tuple[Meter, ...]
@@ -78,6 +87,8 @@ class _Problems:
             self.found.extend(error.problems)
         except (CatalogErrors, RateErrors, InputErrors) as error:
             self.found.extend(str(problem) for problem in error.problems)
+        except InputReadError as error:
+            self.found.append(str(error))
         except OSError as error:
             self.found.append(f"{error.filename}: {error.strerror}")
         return otherwise
@@ -118,6 +129,8 @@ def settle(asked: Asked) -> Settings:
     catalog = problems.of(lambda: read_catalog(asked.catalog), None)
     none: list[InputFile] = []
     inputs = problems.of(lambda: find_inputs(asked.inputs), none)
+    no_pieces: list[Piece] = []
+    pieces = problems.of(lambda: _pieces(inputs, asked.block_bytes), no_pieces)
     output = problems.of(lambda: _output(asked.output), Path())
     max_rejects = problems.of(lambda: share("--max-rejects", asked.max_rejects), None)
     start = problems.of(lambda: moment("--from", asked.start), None)
@@ -134,15 +147,24 @@ def settle(asked: Asked) -> Settings:
     meters = problems.of(lambda: _meters(checked, asked.meters), checked.meters[:0])
     problems.found.extend(_cut_windows(meters, [("--from", start), ("--to", end)]))
     if asked.as_streamed and source is not None:
-        problems.found.extend(_not_recorded(checked, source, inputs))
+        kind = source
+        problems.found.extend(problems.of(lambda: _not_recorded(checked, kind, inputs), []))
     if problems.found or source is None:
         raise UserError(problems.found)
     names = frozenset(meter.name for meter in meters)
     scope = Scope(names, start, end, asked.as_streamed)
-    return Settings(asked, catalog, book, source, inputs, output, scope, meters, max_rejects)
+    return Settings(
+        asked, catalog, book, source, inputs, pieces, output, scope, meters, max_rejects
+    )
+
+
+def _pieces(inputs: Sequence[InputFile], block_bytes: int) -> list[Piece]:
+    return [piece for file in inputs for piece in split_into_pieces(file, block_bytes)]
 
 
 def _output(text: str) -> Path:
+    if not text:
+        raise UserError("--output is empty; name a folder")
     if "://" in text:
         raise UserError(f"--output {text}: not in this version; name a local folder")
     path = warehouse.check_out(Path(text).expanduser())

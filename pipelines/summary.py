@@ -1,7 +1,7 @@
 """What a run did, read back from what it wrote."""
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 
 from rich import box
@@ -36,15 +36,17 @@ SELECT outcome, reason, meter, SUM(events)::BIGINT FROM ledger
 WHERE run_id = ? AND (meter IS NULL OR outcome = 'rejected')
 GROUP BY outcome, reason, meter ORDER BY meter NULLS FIRST, reason
 """
+# whole units and the rest apart: their sums fit where a sum of 38 digits would not
 _USAGE = """
-SELECT currency, SUM(cost), COUNT(*), COUNT(*) FILTER (WHERE rate_label IS NULL) FROM usage
-WHERE run_id = ? GROUP BY currency ORDER BY currency
+SELECT currency, SUM(TRUNC(cost))::HUGEINT, SUM(cost - TRUNC(cost)), COUNT(*),
+  COUNT(*) FILTER (WHERE rate_label IS NULL)
+FROM usage WHERE run_id = ? GROUP BY currency ORDER BY currency
 """
 
 
 def summarize(out: Path, run: runs.Run) -> Summary:
-    """The summary of a finished run."""
-    connection = warehouse.connect(out)
+    """The summary of a run whose rows are written; it need not be visible yet."""
+    connection = warehouse.connect(out, pending=run.run_id)
     ledger = connection.execute(_LEDGER, [run.run_id]).fetchall()
     usage = connection.execute(_USAGE, [run.run_id]).fetchall()
     connection.close()
@@ -55,16 +57,20 @@ def summarize(out: Path, run: runs.Run) -> Summary:
         own.get("accepted", 0),
         own.get("duplicate", 0),
         tuple((reason, meter, events) for _, reason, meter, events in ledger if reason),
-        sum(rows for _, _, rows, _ in usage),
-        tuple((currency, cost) for currency, cost, _, _ in usage if currency),
-        sum(unrated for _, _, _, unrated in usage),
+        sum(rows for *_, rows, _ in usage),
+        tuple((name, _total(whole, rest)) for name, whole, rest, *_ in usage if name),
+        sum(unrated for *_, unrated in usage),
     )
+
+
+def _total(whole: int | None, rest: Decimal | None) -> Decimal:
+    with localcontext(prec=100):
+        return Decimal(whole or 0) + (rest or 0)
 
 
 def show_summary(console: Console, summary: Summary) -> None:
     """Prints it as a table."""
-    title = f"Run {summary.run.run_id}"
-    table = Table(title=title, show_header=False, title_justify="left", box=box.SIMPLE)
+    table = Table(show_header=False, title_justify="left", box=box.SIMPLE)
     table.add_column()
     table.add_column(justify="right")
     table.add_row("events received", f"{summary.received:,}")
@@ -80,6 +86,7 @@ def show_summary(console: Console, summary: Summary) -> None:
     seconds = max(summary.seconds, 1e-6)
     table.add_row("seconds", f"{seconds:,.1f}")
     table.add_row("events/s", f"{summary.received / seconds:,.0f}")
+    console.print(f"Run {summary.run.run_id}", soft_wrap=True, highlight=False)
     console.print(table)
 
 

@@ -101,7 +101,7 @@ def write_views(
 
     """
     root = _opened(out)
-    with _held(root), duckdb.connect() as connection:
+    with held(root), duckdb.connect() as connection:
         known, written = _read_back(connection, root)
         for meter, dimensions in meters.items():
             earlier = known.get(meter, MeterShape(()))
@@ -167,8 +167,8 @@ def _opened(out: Path) -> Path:
 
 
 @contextmanager
-def _held(root: Path) -> Iterator[None]:
-    """Keep others from writing the views: each adds its meters to those that it finds."""
+def held(root: Path) -> Iterator[None]:
+    """Keep others from changing what a reader sees: the views, or which runs have succeeded."""
     folder = os.open(root, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)

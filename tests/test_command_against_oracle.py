@@ -9,12 +9,12 @@ import pyarrow as pa
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_against_oracle import EVENTS, REJECTS, cases_and_options, counted, rejects, usage
 
 from oracle import Outcome, meter_batch, split_records
 from pipelines import warehouse
 from pipelines.command import main
 from strategies import Case, CaseOptions
+from test_against_oracle import EVENTS, REJECTS, cases_and_options, counted, rejects, usage
 from transforms.timestamps import format_time
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.fixed_point import LIMIT, ONE, WIDE, amounts, divide_half_even, greatest, unscaled
+from transforms.fixed_point import LIMIT, WIDE, amounts, divide_half_even, greatest, unscaled
 from transforms.tables import AMOUNT
 
 
@@ -186,12 +186,12 @@ class UniqueCount:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """Texts decoded: a group-by does not take dictionaries that differ."""
+    """Texts decoded, for a group-by does not take dictionaries that differ; room for any number."""
     value = table.column("value")
-    if not pa.types.is_dictionary(value.type):
+    if pa.types.is_large_string(value.type):
         return table
     at = table.schema.get_field_index("value")
-    return table.set_column(at, "value", value.cast(pa.string()))
+    return table.set_column(at, "value", value.cast(pa.large_string()))
 
 
 AGGREGATIONS: Mapping[str, Aggregation] = MappingProxyType(
@@ -205,5 +205,3 @@ AGGREGATIONS: Mapping[str, Aggregation] = MappingProxyType(
         "latest": Latest(),
     }
 )
-
-__all__ = ["AGGREGATIONS", "ONE", "Aggregation"]

@@ -25,6 +25,7 @@ from transforms.shape import Keys, Kind, arrow_type, decoder, learn
 SAMPLE = 200
 _PIECES = 16
 _FEW = 32
+_MOST_HINTS = 64
 _ROW = re.compile(r"in row ([0-9]+)$")
 
 
@@ -124,7 +125,9 @@ class ColumnarReader:
             try:
                 self._table(lines.joined(chosen), len(rows), shape)
             except NotColumnarError as error:
-                named = _ROW.search(str(error)) if hinted else None
+                # each hint costs a reading of the rest, so many of them are found by cutting
+                few = hinted and failing.sum() < _MOST_HINTS
+                named = _ROW.search(str(error)) if few else None
                 row = int(named.group(1)) if named else len(rows)
                 if row < len(rows):
                     failing[rows[row]] = True

@@ -1,8 +1,8 @@
 """The key that decides whether two events are the same one: 128 bits of MD5, as 32 hex digits.
 
 MD5 is the same on every machine and in every version, which state that outlives its worker needs.
-It is computed over columns by DuckDB. Nobody gains by finding two texts of one digest: the text
-holds the customer, so they could only drop an event of their own.
+It is computed over columns by DuckDB. Two texts of one digest can be made, but none for a digest
+that is there: whoever makes them can only drop events of their own.
 """
 
 import threading
@@ -18,14 +18,14 @@ _LOCAL = threading.local()
 def key_texts(fields: pa.Table, payloads: pa.StringArray) -> pa.StringArray:
     """What is hashed: (customer, event type, id), or CloudEvents' (source, id), or the record.
 
-    Each part but the last goes with its length before it, so different parts never make one text;
-    and a record begins with a brace, which a length never does.
+    Each part but the last goes with its length before it, so different parts never make one text.
+    That of CloudEvents begins with `s`, of other ids with a digit, a record with neither.
     """
     scoped = fields.column("scope").null_count == 0
     names = ("scope",) if scoped else ("customer_id", "event_type")
     parts = [_measured(fields.column(name).combine_chunks()) for name in names]
     ids = fields.column("event_id").combine_chunks()
-    joined = pc.binary_join_element_wise(*parts, ids, "")
+    joined = pc.binary_join_element_wise(*([pa.scalar("s")] if scoped else []), *parts, ids, "")
     if ids.null_count == 0:
         return joined
     return pc.coalesce(joined, payloads)

@@ -6,6 +6,7 @@ fields wins, no bound on depth) are closed here.
 
 import json
 import re
+import sys
 from collections import Counter
 from decimal import Decimal, localcontext
 from typing import Any, NoReturn
@@ -23,9 +24,10 @@ class Number(str):
 
 
 class _Fields(dict[str, Any]):
-    """An object in which at least one field came twice; `twice` names it."""
+    """An object in which at least one field came twice: `twice` names it, `all_values` has all."""
 
     twice = ""
+    all_values: tuple[Any, ...] = ()
 
 
 def _constant(word: str) -> NoReturn:
@@ -41,6 +43,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     # what is there twice says nothing: neither value is more right than the other
     repeated = _Fields(fields | dict.fromkeys(twice))
     repeated.twice = twice[0]
+    repeated.all_values = tuple(value for _, value in pairs)
     return repeated
 
 
@@ -56,7 +59,7 @@ def parse(text: str) -> Any:
     in it has a field twice.
     """
     try:
-        value, end = _DECODER.raw_decode(text, _skip(text, 0))
+        value, end = _decode(text)
     except json.JSONDecodeError as error:
         raise Rejected(Reason.NOT_JSON, f"{error.msg} at character {error.pos}") from None
     except RecursionError:
@@ -68,6 +71,20 @@ def parse(text: str) -> Any:
     if (twice := _find_twice(value)) is not None:
         raise Rejected(Reason.DUPLICATE_FIELD, f"field {twice!r} is there twice", value)
     return value
+
+
+def _decode(text: str) -> tuple[Any, int]:
+    start = _skip(text, 0)
+    try:
+        return _DECODER.raw_decode(text, start)
+    except RecursionError:
+        # whoever calls may be deep in the stack already, and 512 levels must always be read
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(limit + 4 * DEEPEST)
+        try:
+            return _DECODER.raw_decode(text, start)
+        finally:
+            sys.setrecursionlimit(limit)
 
 
 def _skip(text: str, at: int) -> int:
@@ -84,7 +101,7 @@ def _check_depth_and_surrogates(value: Any) -> None:
             if isinstance(item, dict):
                 for name in item:
                     _check_surrogates(name)
-                deeper.extend(item.values())
+                deeper.extend(item.all_values if isinstance(item, _Fields) else item.values())
             elif isinstance(item, list):
                 deeper.extend(item)
             elif isinstance(item, str):
@@ -124,16 +141,34 @@ def scalar_text(value: Any) -> str | None:
 def canonical(value: Any) -> str:
     """A text that two JSON values share exactly when they are equal as JSON.
 
-    The order of fields does not count, and a number counts by its value.
+    The order of fields does not count, and a number counts by its value. Goes down without calling
+    itself: 512 levels are JSON, and more than the interpreter has.
     """
-    if isinstance(value, dict):
-        fields = ",".join(f"{json.dumps(k)}:{canonical(v)}" for k, v in sorted(value.items()))
-        return "{" + fields + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(canonical, value)) + "]"
-    if isinstance(value, Number):
-        return canonical_number(value)
-    return json.dumps(value)
+    parts: list[str] = []
+    stack: list[Any] = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, _Written):
+            parts.append(item)
+        elif isinstance(item, dict):
+            stack.append(_Written("}"))
+            for name in sorted(item, reverse=True):
+                stack += [_Written(","), item[name], _Written(f"{json.dumps(name)}:")]
+            stack.append(_Written("{"))
+        elif isinstance(item, list):
+            stack.append(_Written("]"))
+            for member in reversed(item):
+                stack += [_Written(","), member]
+            stack.append(_Written("["))
+        else:
+            parts.append(canonical_number(item) if isinstance(item, Number) else json.dumps(item))
+    return "".join(parts)
+
+
+class _Written(str):
+    """Punctuation and names of a canonical text."""
+
+    __slots__ = ()
 
 
 def canonical_number(written: str) -> str:

@@ -25,7 +25,7 @@ class Kernel(beam.DoFn):
     """Calls `make()` once a worker for a kernel function, then the function for every element.
 
     Arrow, NumPy and DuckDB free the interpreter while they work, so two threads in one bundle are
-    worth two processes, and cost nothing to start. Holds at most `threads` + 1 elements and their
+    worth two processes, and cost nothing to start. Holds at most `threads` + 2 elements and their
     results at a time. With 0 threads each element is finished before the next, in its own window:
     what a stream needs.
     """

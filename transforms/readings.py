@@ -8,7 +8,7 @@
 | event_type, customer_id | dictionary of string |
 | n0 … | decimal128(38,18) |
 | t0 … | dictionary of string |
-| odd | string, see transforms/fields.py |
+| odd | large_string, see transforms/fields.py |
 
 About 100 bytes an event before compression; the payload is not among them.
 """
@@ -54,7 +54,12 @@ def together(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     if len(batches) == 1:
         return batches[0]
     table = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
-    return table.to_batches()[0] if table.num_rows else batches[0]
+    if not table.num_rows:
+        return batches[0]
+    whole = table.to_batches()
+    if len(whole) > 1:  # Arrow cuts a column of texts where its offsets would not reach
+        raise ValueError("a bucket has more than 2 GiB of text in one column")
+    return whole[0]
 
 
 def encode_readings(columns: dict[str, pa.Array], fields: pa.Table, slots: Slots) -> pa.RecordBatch:
@@ -65,7 +70,7 @@ def encode_readings(columns: dict[str, pa.Array], fields: pa.Table, slots: Slots
     for slot in slots.slots:
         column = _one(fields.column(slot.name))
         encoded[slot.name] = column if slot.kind == "number" else column.dictionary_encode()
-    encoded["odd"] = _one(fields.column("odd"))
+    encoded["odd"] = _one(fields.column("odd")).cast(pa.large_string())
     return pa.RecordBatch.from_pydict(encoded)
 
 

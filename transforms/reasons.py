@@ -42,6 +42,3 @@ class Rejected(Exception):  # noqa: N818 - a verdict about a record, not an erro
         self.reason = reason
         self.detail = detail
         self.record = record
-
-
-ROW_REASONS = frozenset({Reason.TOTAL_OUT_OF_RANGE, Reason.REFUSED})

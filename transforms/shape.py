@@ -59,13 +59,15 @@ def kind_of(value: Any, depth: int = 0) -> Kind:
     if isinstance(value, Number):
         return Kind("int" if _INTEGER.fullmatch(value) else "number")
     if isinstance(value, dict):
-        if not all(_PLAIN_KEY.fullmatch(name) for name in value):
+        if len(value) > MOST_FIELDS or not all(_PLAIN_KEY.fullmatch(name) for name in value):
             raise UnlearnableError
         return Kind("object", {name: kind_of(v, depth + 1) for name, v in value.items()})
     if isinstance(value, list):
         items = NOTHING
         for item in value:
             items = merge(items, kind_of(item, depth + 1))
+            if items.count() > MOST_FIELDS:
+                raise UnlearnableError
         return Kind("array", items=items)
     leaves = {bool: "bool", str: "string"}
     return Kind(leaves.get(type(value), "null"))

@@ -31,6 +31,7 @@ _DAYS_IN_MONTH = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 _DIGITS = (0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18)
 _MARKS = ((4, b"-"), (7, b"-"), (10, b"Tt "), (13, b":"), (16, b":"))
 _SECONDS_END = 19
+_LONGEST = 40  # of those read as columns; a time with more digits is read by itself
 
 
 def parse_time(text: str, *, assume_utc: bool = False) -> int | None:
@@ -83,7 +84,7 @@ def parse_times(
     at, read = np.zeros(len(texts), np.int64), np.zeros(len(texts), bool)
     lengths = pc.fill_null(pc.binary_length(texts), 0).to_numpy()
     for length in np.unique(lengths).tolist():
-        if length < _SECONDS_END:
+        if not _SECONDS_END <= length <= _LONGEST:
             continue
         rows = np.flatnonzero(lengths == length)
         chosen = texts if len(rows) == len(texts) else texts.take(pa.array(rows))

@@ -30,7 +30,6 @@ from pipelines.inputs.json_columns import (
 
 # a cell that begins with a quote goes to the quote that is not doubled; what follows is literal
 _CELL = re.compile(rb'(?:\A|,)(?:"([^"]*+(?:""[^"]*+)*+)"?)?+([^,]*+)')
-_FEW_ROWS = 256
 
 
 def cells_of(row: bytes) -> list[bytes]:

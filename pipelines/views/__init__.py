@@ -127,11 +127,9 @@ def _usage_of_meter(meter: str, dimensions: Sequence[str]) -> str:
         pointer = "/" + dimension.replace("~", "~0").replace("/", "~1")
         identifier = '"' + name.replace('"', '""') + '"'
         columns.append(f"json_extract_string(dimensions, {quoted(pointer)}) AS {identifier},")
-    return (
-        _read("usage_of_meter")
-        .replace("{dimensions}", "\n  ".join(columns))
-        .replace("{meter}", quoted(meter))
-    )
+    # the meter first: its name has no brace, where that of a dimension may
+    template = _read("usage_of_meter").replace("{meter}", quoted(meter))
+    return template.replace("{dimensions}", "\n  ".join(columns))
 
 
 def _free_name(name: str, taken: set[str]) -> str:
