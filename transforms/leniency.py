@@ -6,6 +6,9 @@ import pyarrow.compute as pc
 from transforms.shape import Keys, Kind
 
 
+_NO_NUMBER = (b'"', b" ", b"\t", b"\r", b"\n")
+
+
 class NotColumnarError(ValueError):
     """pyarrow would not read these lines, or not as strictly as it must."""
 
@@ -29,7 +32,15 @@ def refuse_lenient(table: pa.Table, shape: Kind, numbers: frozenset[Keys], data:
 
 def _spelled(data: bytes, start: bytes, valid: int) -> bool:
     """Whether all valid values of a field are written so, and none of them in quotes."""
-    return data.count(start) - data.count(start + b"null") == valid and start + b'"' not in data
+    size, found = len(start), 0
+    at = data.find(start)
+    while at >= 0:
+        following = data[at + size : at + size + 1]
+        if following in _NO_NUMBER:
+            return False
+        found += following != b"n"  # of null
+        at = data.find(start, at + size)
+    return found == valid
 
 
 def _valid(table: pa.Table, shape: Kind, name: str, at: Keys = ()) -> int:
