@@ -17,6 +17,7 @@ from transforms.ledger import Ledger
 from transforms.measure import Measure, Scope
 from transforms.price import Price
 from transforms.run import Run
+from transforms.spill import Spill
 from transforms.validate import Validate
 
 
@@ -31,6 +32,7 @@ class Job:
     source: str  # the catalog's name for the kind of the records
     read: beam.PTransform  # gives blocks of records
     write: Callable[[str], beam.PTransform]  # table name to the transform that takes its rows
+    spill: Spill  # where shuffled readings wait
     key_buckets: int  # pieces in which event keys are brought together
     series_buckets: int  # pieces in which series are added up
 
@@ -40,8 +42,8 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
     run, catalog, book = job.run, job.catalog, job.book
 
     blocks = pipeline | "Read" >> job.read
-    valid = blocks | "Validate" >> Validate(run, catalog, job.source, job.key_buckets)
-    first = valid.readings | "Deduplicate" >> Deduplicate(run, catalog)
+    valid = blocks | "Validate" >> Validate(run, catalog, job.source, job.key_buckets, job.spill)
+    first = valid.readings | "Deduplicate" >> Deduplicate(run, catalog, job.spill)
     measured = first.accepted | "Measure" >> Measure(
         run, catalog, book, job.scope, job.series_buckets
     )

@@ -1,13 +1,16 @@
 """One batch run: from settings to a finished row in `runs`, or a failed one and the reason why."""
 
 import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineState
 
 from pipelines import runs, warehouse
@@ -20,6 +23,7 @@ from pipelines.read import ReadFiles
 from pipelines.settings import Settings
 from pipelines.summary import Summary, summarize
 from transforms.run import Run
+from transforms.spill import IN_MEMORY, Spill
 from transforms.timestamps import format_time
 
 # what a bucket may hold of the input; a kernel thread holds the readings of one bucket
@@ -27,6 +31,7 @@ _KEY_BUCKET_BYTES = 64 << 20
 _SERIES_BUCKET_BYTES = 256 << 20
 _FEWEST, _MOST = 8, 4096
 _NAMED = 5
+_ON_THIS_MACHINE = ("FnApiRunner", "DirectRunner", "BundleBasedDirectRunner")
 
 
 def run_batch(settings: Settings, options: PipelineOptions, *, quiet: bool = False) -> Summary:
@@ -103,24 +108,44 @@ def _ended(record: runs.Run, status: str) -> runs.Run:
 
 
 def _run_graph(settings: Settings, record: runs.Run, options: PipelineOptions) -> None:
+    out = settings.output
+    with _spill(out, record.run_id, options) as spill:
+        pipeline = beam.Pipeline(options=options)
+        build(pipeline, _job(settings, record, spill))
+        state = pipeline.run().wait_until_finish()
+    if state not in (PipelineState.DONE, None):  # None: a runner that does not say
+        raise JobFailedError(f"run {record.run_id} ended as {state}")
+
+
+def _job(settings: Settings, record: runs.Run, spill: Spill) -> Job:
     out, size = settings.output, sum(file.size for file in settings.inputs)
-    started_us = int(record.started_at.timestamp() * 10**6)
-    job = Job(
-        run=Run(record.run_id, started_us),
+    return Job(
+        run=Run(record.run_id, int(record.started_at.timestamp() * 10**6)),
         catalog=settings.catalog,
         book=settings.book,
         scope=settings.scope,
         source=settings.source.name,
         read=ReadFiles(settings.pieces, settings.asked.block_bytes),
         write=lambda table: WriteParquet(str(out / table / record.run_id)),
+        spill=spill,
         key_buckets=_buckets(size, _KEY_BUCKET_BYTES),
         series_buckets=_buckets(size, _SERIES_BUCKET_BYTES),
     )
-    pipeline = beam.Pipeline(options=options)
-    build(pipeline, job)
-    state = pipeline.run().wait_until_finish()
-    if state not in (PipelineState.DONE, None):  # None: a runner that does not say
-        raise JobFailedError(f"run {record.run_id} ended as {state}")
+
+
+@contextmanager
+def _spill(out: Path, run_id: str, options: PipelineOptions) -> Iterator[Spill]:
+    """A folder for shuffled pieces, while the graph runs, if it runs on this machine."""
+    if options.view_as(StandardOptions).runner not in _ON_THIS_MACHINE:
+        yield IN_MEMORY
+        return
+    folder = out / f".shuffle-{run_id}"
+    shutil.rmtree(folder, ignore_errors=True)  # of a run of this id that was killed
+    folder.mkdir()
+    try:
+        yield Spill(str(folder))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _buckets(size: int, each: int) -> int:

@@ -22,6 +22,7 @@ from transforms.readings import buckets_of, encode_readings, times
 from transforms.refuse import refuse_future, refuse_oversized, refuse_records
 from transforms.run import Run
 from transforms.slots import Slots
+from transforms.spill import IN_MEMORY, Spill
 from transforms.tables import EVENTS
 from transforms.totals import TOTALS
 
@@ -34,6 +35,7 @@ class BlockReader:
     catalog: Catalog
     default_source: str
     buckets: int
+    spill: Spill = IN_MEMORY
     slots: Slots = field(init=False)
     readers: dict[str, ColumnarReader] = field(default_factory=dict)
 
@@ -102,4 +104,4 @@ class BlockReader:
         bucket = (low % np.uint64(self.buckets)).astype(np.int64)
         for number, piece in buckets_of(readings, bucket):
             # encoded here, on the kernel's thread; a runner that groups them then handles bytes
-            yield "readings", (number, to_bytes(piece))
+            yield "readings", (number, self.spill.put(to_bytes(piece)))

@@ -28,6 +28,7 @@ from transforms.reasons import Reason
 from transforms.rejects import rejects_batch
 from transforms.run import Run
 from transforms.slots import Slots
+from transforms.spill import IN_MEMORY, Spill
 
 
 class Deduplicated(NamedTuple):
@@ -44,12 +45,13 @@ class Deduplicate(beam.PTransform):
 
     run: Run
     catalog: Catalog
+    spill: Spill = IN_MEMORY
     threads: int = THREADS
 
     @no_annotations
     def expand(self, pcoll: beam.PCollection) -> Deduplicated:
         """Brings each bucket together, then wires `Deduplicator` as a kernel."""
-        make = partial(Deduplicator, self.run, Slots.of(self.catalog))
+        make = partial(Deduplicator, self.run, Slots.of(self.catalog), self.spill)
         done = (
             pcoll
             | "Bring keys together" >> beam.GroupByKey()
@@ -67,10 +69,11 @@ class Deduplicator:
 
     run: Run
     slots: Slots
+    spill: Spill = IN_MEMORY
 
     def __call__(self, element: tuple[int, Iterator[bytes]]) -> Iterator[Tagged]:
         """Results for the outputs of `Deduplicated`."""
-        readings = together([from_bytes(encoded) for encoded in element[1]])
+        readings = together([from_bytes(self.spill.get(piece)) for piece in element[1]])
         later, conflict = later_ones(readings, self.slots)
         arrivals = micros(readings.column("received_at"))
         yield from tally(arrivals[later[~conflict]], "duplicate")

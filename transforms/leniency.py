@@ -5,7 +5,6 @@ import pyarrow.compute as pc
 
 from transforms.shape import Keys, Kind
 
-
 _NO_NUMBER = (b'"', b" ", b"\t", b"\r", b"\n")
 
 

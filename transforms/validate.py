@@ -18,6 +18,7 @@ from transforms.catalog import Catalog
 from transforms.kernel import THREADS, Kernel
 from transforms.ledger import COUNT
 from transforms.run import Run
+from transforms.spill import IN_MEMORY, Spill
 
 
 class Validated(NamedTuple):
@@ -37,12 +38,13 @@ class Validate(beam.PTransform):
     catalog: Catalog
     source: str
     buckets: int
+    spill: Spill = IN_MEMORY
     threads: int = THREADS
 
     @no_annotations
     def expand(self, pcoll: beam.PCollection) -> Validated:
         """Wires `BlockReader` as a kernel."""
-        make = partial(BlockReader, self.run, self.catalog, self.source, self.buckets)
+        make = partial(BlockReader, self.run, self.catalog, self.source, self.buckets, self.spill)
         done = pcoll | "Read records" >> beam.ParDo(Kernel(make, self.threads)).with_outputs()
         done.readings.element_type = KV[int, bytes]
         done.events.element_type = pa.RecordBatch

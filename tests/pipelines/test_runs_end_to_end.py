@@ -178,3 +178,9 @@ def test_readers_see_a_run_whole_or_not_at_all(desk: Desk) -> None:
         desk.run("--input", desk.file("b.ndjson", event(2, 5, 11)))
         after = reader.execute("SELECT COUNT(*) FROM events").fetchall()
     assert (before, after) == ([(1,)], [(2,)])
+
+
+def test_a_run_leaves_no_shuffled_pieces_behind(desk: Desk) -> None:
+    desk.run("--input", desk.file("a.ndjson", event(1, 5), "bad"), "--max-rejects", "1%", fails=1)
+    desk.run("--input", desk.file("b.ndjson", event(1, 5)))
+    assert not list(desk.out.glob(".*"))
