@@ -24,7 +24,7 @@ from pipelines.settings import Settings
 from pipelines.summary import Summary, summarize
 from transforms.run import Run
 from transforms.spill import IN_MEMORY, Spill
-from transforms.timestamps import format_time
+from transforms.timestamps import micros_of, moment_of
 
 # what a bucket may hold of the input; a kernel thread holds the readings of one bucket
 _KEY_BUCKET_BYTES = 64 << 20
@@ -100,7 +100,7 @@ def _begin(settings: Settings, run_id: str) -> runs.Run:
 
 
 def _time(at_us: int | None) -> datetime | None:
-    return None if at_us is None else datetime.fromisoformat(format_time(at_us))
+    return None if at_us is None else moment_of(at_us)
 
 
 def _ended(record: runs.Run, status: str) -> runs.Run:
@@ -120,7 +120,7 @@ def _run_graph(settings: Settings, record: runs.Run, options: PipelineOptions) -
 def _job(settings: Settings, record: runs.Run, spill: Spill) -> Job:
     out, size = settings.output, sum(file.size for file in settings.inputs)
     return Job(
-        run=Run(record.run_id, int(record.started_at.timestamp() * 10**6)),
+        run=Run(record.run_id, micros_of(record.started_at)),
         catalog=settings.catalog,
         book=settings.book,
         scope=settings.scope,

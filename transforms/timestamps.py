@@ -53,7 +53,7 @@ def parse_time(text: str, *, assume_utc: bool = False) -> int | None:
         offset = (hours * 60 + minutes) * 60 * SECOND * (-1 if found.group(9) == "-" else 1)
     elif not found.group(8) and not assume_utc:
         return None
-    at = (moment - EPOCH) // timedelta(microseconds=1) - offset
+    at = micros_of(moment) - offset
     return at if FIRST <= at <= LAST else None
 
 
@@ -179,5 +179,14 @@ def _days_from_civil(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np
 
 def format_time(at_us: int) -> str:
     """Microseconds since the epoch as RFC 3339 in UTC, e.g. 2026-01-15T10:30:00Z."""
-    moment = EPOCH + timedelta(microseconds=at_us)
-    return moment.isoformat().replace("+00:00", "Z")
+    return moment_of(at_us).isoformat().replace("+00:00", "Z")
+
+
+def moment_of(at_us: int) -> datetime:
+    """Microseconds since the epoch as a datetime in UTC."""
+    return EPOCH + timedelta(microseconds=at_us)
+
+
+def micros_of(moment: datetime) -> int:
+    """A datetime as microseconds since the epoch: whole numbers, where `timestamp()` is a float."""
+    return (moment - EPOCH) // timedelta(microseconds=1)

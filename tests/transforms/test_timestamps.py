@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.timestamps import EPOCH, format_time, parse_time, parse_times
+from transforms.timestamps import (
+    EPOCH,
+    format_time,
+    micros_of,
+    moment_of,
+    parse_time,
+    parse_times,
+)
 
 DIGITS = st.text("0123456789", min_size=1, max_size=9)
 
@@ -73,3 +80,8 @@ def test_rfc3339_is_read_strictly(text: str, at: int | None) -> None:
 
 def test_a_time_is_shown_as_it_is_read() -> None:
     assert parse_time(format_time(1_700_000_000_123_456)) == 1_700_000_000_123_456
+
+
+@given(st.integers(1_700_000_000_000_000, 2_000_000_000_000_000))
+def test_a_clock_is_told_to_the_microsecond(at_us: int) -> None:
+    assert micros_of(moment_of(at_us)) == at_us
