@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint format bench clean lock
+.PHONY: help setup prism demo test lint format bench clean lock
 
 help:  ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -18,7 +18,10 @@ $(BIN)/meterbeam: requirements.lock pyproject.toml
 demo: setup  ## Meter and price an hour of real requests, and show the result
 	$(BIN)/meterbeam demo
 
-test: setup  ## Run all tests
+prism: setup  ## Build Prism, the local engine of streams, once (needs Go; minutes)
+	@$(BIN)/python -m pipelines.build_prism
+
+test: setup prism  ## Run all tests
 	$(BIN)/pytest -n 2
 
 lint: setup  ## Check style and types

@@ -1,6 +1,7 @@
 """The graph: every step an event takes, from the bytes it came in to what it costs.
 
-One graph for both modes. What differs is passed in: the source, and where each table goes.
+One graph for both modes. The source, and where each table goes, are passed in; what else differs
+in a stream is inside Deduplicate, Aggregate and Ledger: state and timers where batch groups.
 """
 
 from collections.abc import Callable
@@ -13,9 +14,12 @@ from rates import RateBook
 from transforms.aggregate import Aggregate
 from transforms.catalog import Catalog
 from transforms.deduplicate import Deduplicate
+from transforms.kernel import THREADS
 from transforms.ledger import Ledger
+from transforms.live import Live
 from transforms.measure import Measure, Scope
 from transforms.price import Price
+from transforms.rate_terms import Books
 from transforms.run import Run
 from transforms.spill import Spill
 from transforms.validate import Validate
@@ -28,6 +32,7 @@ class Job:
     run: Run
     catalog: Catalog
     book: RateBook
+    books: Books  # the versions that `book` has while a stream runs, or just that
     scope: Scope
     source: str  # the catalog's name for the kind of the records
     read: beam.PTransform  # gives blocks of records
@@ -35,20 +40,24 @@ class Job:
     spill: Spill  # where shuffled readings wait
     key_buckets: int  # pieces in which event keys are brought together
     series_buckets: int  # pieces in which series are added up
+    live: Live | None = None  # how a stream differs; None is a batch run
 
 
 def build(pipeline: beam.Pipeline, job: Job) -> None:
     """Adds the whole graph to a pipeline."""
-    run, catalog, book = job.run, job.catalog, job.book
+    run, catalog, live = job.run, job.catalog, job.live
+    threads = 0 if live else THREADS  # a stream's elements keep their own moment
 
     blocks = pipeline | "Read" >> job.read
-    valid = blocks | "Validate" >> Validate(run, catalog, job.source, job.key_buckets, job.spill)
-    first = valid.readings | "Deduplicate" >> Deduplicate(run, catalog, job.spill)
-    measured = first.accepted | "Measure" >> Measure(
-        run, catalog, book, job.scope, job.series_buckets
+    valid = blocks | "Validate" >> Validate(
+        run, catalog, job.source, job.key_buckets, job.spill, threads
     )
-    groups = measured.partials | "Aggregate" >> Aggregate()
-    priced = groups | "Price" >> Price(run, catalog, book)
+    first = valid.readings | "Deduplicate" >> Deduplicate(run, catalog, job.spill, live, threads)
+    measured = first.accepted | "Measure" >> Measure(
+        run, catalog, job.books, job.scope, job.series_buckets, live is not None, threads
+    )
+    groups = measured.partials | "Aggregate" >> Aggregate(catalog, live, threads)
+    priced = groups | "Price" >> Price(run, catalog, job.book, threads)
 
     rejects = (valid.rejects, first.rejects, measured.rejects, priced.rejects)
     counts = (valid.counts, first.counts, measured.counts)
@@ -58,6 +67,6 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
     (
         counts
         | "All counts" >> beam.Flatten()
-        | "Ledger" >> Ledger(run.run_id)
+        | "Ledger" >> Ledger(run.run_id, live)
         | "Write ledger" >> job.write("ledger")
     )

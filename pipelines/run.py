@@ -49,20 +49,23 @@ def run_batch(settings: Settings, options: PipelineOptions, *, quiet: bool = Fal
             return _finish(settings, record)
         except BaseException as error:
             runs.write_run(settings.output, _ended(record, "failed"))
-            raise _failure(record, error) from error
+            raise failure(record, error) from error
 
 
 def _finish(settings: Settings, record: runs.Run) -> Summary:
     """Shows the run, if all holds that must. Others wait: of two runs, one sees the other."""
     done = _ended(record, "succeeded")
     with warehouse.held(settings.output):
-        _check(settings, record)
+        check_finished(settings, record)
+        if not settings.takes_place:
+            _check_overlap(settings.output, record)
         summary = summarize(settings.output, done)
         runs.write_run(settings.output, done)
     return summary
 
 
-def _failure(record: runs.Run, error: BaseException) -> JobFailedError:
+def failure(record: runs.Run, error: BaseException) -> JobFailedError:
+    """What ended a run, as its user is told."""
     if isinstance(error, JobFailedError):
         return error
     if not isinstance(error, Exception):  # Ctrl-C
@@ -123,6 +126,7 @@ def _job(settings: Settings, record: runs.Run, spill: Spill) -> Job:
         run=Run(record.run_id, micros_of(record.started_at)),
         catalog=settings.catalog,
         book=settings.book,
+        books=settings.book,
         scope=settings.scope,
         source=settings.source.name,
         read=ReadFiles(settings.pieces, settings.asked.block_bytes),
@@ -152,16 +156,13 @@ def _buckets(size: int, each: int) -> int:
     return min(max(size // each, _FEWEST), _MOST)
 
 
-def _check(settings: Settings, record: runs.Run) -> None:
-    """What must hold before the run may be seen."""
-    out = settings.output
-    problems = runs.verify_ledger(out, record.run_id)
+def check_finished(settings: Settings, record: runs.Run) -> None:
+    """What must hold of any run in the end: its ledger, and few enough rejects."""
+    problems = runs.verify_ledger(settings.output, record.run_id)
     if problems:
         raise JobFailedError("the ledger does not balance: " + "; ".join(problems))
     if settings.max_rejects is not None:
-        _check_rejects(out, record, settings.max_rejects)
-    if not settings.takes_place:
-        _check_overlap(out, record)
+        _check_rejects(settings.output, record, settings.max_rejects)
 
 
 def _check_rejects(out: Path, record: runs.Run, most: Decimal) -> None:

@@ -44,6 +44,14 @@ class RateBook:
     def __reduce__(self) -> tuple[Callable[..., "RateBook"], tuple[tuple[Rate, ...], str]]:
         return RateBook, (self.rates, self.digest)
 
+    def version(self, digest: str | None) -> "RateBook":  # noqa: ARG002 - a book has no other
+        """Return the book itself: rates that do not change while they are used have one version."""
+        return self
+
+    def of_windows(self, start_us: npt.NDArray[np.int64]) -> list["RateBook"]:
+        """Return the book for each window that begins at these moments: itself."""
+        return [self] * len(start_us)
+
     def boundaries(self, meter: str) -> npt.NDArray[np.int64]:
         """Return all moments (µs since the epoch, sorted) at which a rate begins or ends."""
         return self._meter(meter).boundaries

@@ -1,6 +1,7 @@
 """Aggregate: partials of all bundles → one partial for each meter and bucket of series.
 
-Holds the groups of one (meter, bucket) a thread, at most three times.
+Holds the groups of one (meter, bucket) a thread, at most three times. A stream's are windowed: see
+transforms/revise.py.
 """
 
 from collections.abc import Iterator
@@ -10,8 +11,11 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam.typehints import KV, Tuple
 
+from transforms.catalog import Catalog
 from transforms.kernel import THREADS, Kernel, KernelFunction, Tagged
+from transforms.live import Live
 from transforms.partials import CombinePartials, merge
+from transforms.revise import WINDOWED, CutWindows, Revise
 
 Keyed = tuple[tuple[str, int], pa.RecordBatch]
 KEYED = KV[Tuple[str, int], pa.RecordBatch]  # the same, as Beam says it
@@ -19,12 +23,18 @@ KEYED = KV[Tuple[str, int], pa.RecordBatch]  # the same, as Beam says it
 
 @dataclass
 class Aggregate(beam.PTransform):
-    """((meter, bucket), partial) → the same with a row for each group."""
+    """((meter, bucket), partial) → the same with a row for each group; live, in panes."""
 
+    catalog: Catalog
+    live: Live | None = None
     threads: int = THREADS
 
     def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
-        """Combines, then merges what is left, as a kernel."""
+        """Combines, then merges what is left, as a kernel; live, adds up in state."""
+        if self.live:
+            cut = beam.ParDo(CutWindows(self.catalog)).with_output_types(WINDOWED)
+            revise = beam.ParDo(Revise(self.catalog, self.live)).with_output_types(KEYED)
+            return pcoll | "Cut windows" >> cut | "Revise" >> revise
         done = (
             pcoll
             | "Gather" >> beam.CombinePerKey(CombinePartials()).with_output_types(KEYED)

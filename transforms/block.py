@@ -21,13 +21,21 @@ class Block(Protocol):
     source: str | None
     origins: pa.StringArray | None
     arrivals: np.ndarray | None
+    clock_us: int | None
+    published: np.ndarray | None
+    rates: str | None
+    archived: bool
 
 
 class Places:
-    """The lines of a block, and the origin of each: full path and byte offset, or message id."""
+    """The lines of a block, and the origin of each: full path and byte offset, or message id.
 
-    def __init__(self, block: Block) -> None:
+    `clock_us` is now: when a stream read the block, or `started_us`, the start of a batch run.
+    """
+
+    def __init__(self, block: Block, started_us: int) -> None:
         self.block = block
+        self.clock_us = started_us if block.clock_us is None else block.clock_us
         self.lines = Lines.of(block.data)
         self.malformed = np.isin(self.lines.numbers, list(block.malformed))
         self._offsets = (
@@ -53,11 +61,18 @@ class Places:
         paths = pa.array([path for path, _ in places], pa.string()).dictionary_encode()
         return paths, pa.array([offset for _, offset in places], pa.int64())
 
-    def arrivals(self, line: np.ndarray, recorded: np.ndarray) -> np.ndarray:
-        """When the records of some lines arrived (µs): as their archive says, else as recorded."""
-        if self.block.arrivals is None:
-            return recorded
-        return self.block.arrivals[self.lines.numbers[line]]
+    def arrivals(self, line: np.ndarray, recorded: pa.Array) -> np.ndarray:
+        """When the records of some lines arrived (µs).
+
+        That is as their archive says; else as `recorded` (null where a record brings no arrival);
+        else when the service took the message in; else by the clock.
+        """
+        at = self.lines.numbers[line]
+        if self.block.arrivals is not None:
+            return self.block.arrivals[at]
+        published = self.block.published
+        clock = np.full(len(at), self.clock_us) if published is None else published[at]
+        return pc.if_else(pc.is_valid(recorded), recorded, pa.array(clock, pa.int64())).to_numpy()
 
 
 def split_origin(origin: str) -> tuple[str, int]:

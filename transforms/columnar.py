@@ -6,6 +6,7 @@ What it is still lenient about is guarded: see `Lines.strange`, transforms/lenie
 transforms/columns.py.
 """
 
+import logging
 import re
 from dataclasses import dataclass, field
 
@@ -21,6 +22,8 @@ from transforms.leniency import NotColumnarError, refuse_lenient
 from transforms.lines import Lines
 from transforms.reasons import Reason, Rejected
 from transforms.shape import Keys, Kind, arrow_type, decoder, learn
+
+_LOG = logging.getLogger(__name__)
 
 SAMPLE = 200
 _PIECES = 16
@@ -52,7 +55,11 @@ class ColumnarReader:
             good &= ~malformed
         if self.shape is None:
             self._learn(lines, np.flatnonzero(good))
-        table, good = self._fast(lines, good)
+        try:
+            table, good = self._fast(lines, good)
+        except Exception:  # noqa: BLE001 - a mistake of ours: the records are read one by one
+            _LOG.exception("a block of source %s was read line by line", self.exact.source.name)
+            table, good = self._schema.empty_table(), np.zeros(len(lines), bool)
         rows, verdicts = [], {}
         slow = np.flatnonzero(~good)
         self._learn(lines, slow)

@@ -1,5 +1,7 @@
 """Deduplicate: of the events of one key the first to arrive stays.
 
+In a stream it is the first processed: see transforms/deduplicate_live.py. This is batch.
+
 A later one that says the same is a duplicate, one that says something else a conflict. First is by
 (received_at, path as text, byte offset), so it does not matter how the input was cut or in which
 order its pieces came.
@@ -10,7 +12,6 @@ Holds the readings of one bucket a thread; the number of buckets grows with the 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -20,23 +21,16 @@ from apache_beam.typehints.decorators import no_annotations
 
 from transforms.arrow_coder import from_bytes
 from transforms.catalog import Catalog
-from transforms.event_keys import hex_digits
+from transforms.conflicts import Deduplicated, conflicts
+from transforms.counts import COUNT, tally
+from transforms.deduplicate_live import DeduplicateLive
 from transforms.kernel import THREADS, Kernel, Tagged
-from transforms.ledger import COUNT, tally
+from transforms.live import Live
 from transforms.readings import micros, together
 from transforms.reasons import Reason
-from transforms.rejects import rejects_batch
 from transforms.run import Run
 from transforms.slots import Slots
 from transforms.spill import IN_MEMORY, Spill
-
-
-class Deduplicated(NamedTuple):
-    """What `Deduplicate` gives."""
-
-    accepted: beam.PCollection
-    rejects: beam.PCollection
-    counts: beam.PCollection
 
 
 @dataclass
@@ -46,11 +40,14 @@ class Deduplicate(beam.PTransform):
     run: Run
     catalog: Catalog
     spill: Spill = IN_MEMORY
+    live: Live | None = None
     threads: int = THREADS
 
     @no_annotations
     def expand(self, pcoll: beam.PCollection) -> Deduplicated:
         """Brings each bucket together, then wires `Deduplicator` as a kernel."""
+        if self.live:
+            return DeduplicateLive(self.run, self.catalog).expand(pcoll)
         make = partial(Deduplicator, self.run, Slots.of(self.catalog), self.spill)
         done = (
             pcoll
@@ -79,7 +76,7 @@ class Deduplicator:
         yield from tally(arrivals[later[~conflict]], "duplicate")
         if conflict.any():
             at = later[conflict]
-            yield "rejects", _conflicts(self.run, readings.take(pa.array(at)))
+            yield "rejects", conflicts(self.run, readings.take(pa.array(at)))
             yield from tally(arrivals[at], "rejected", reason=Reason.CONFLICT)
         accepted = np.ones(readings.num_rows, bool)
         accepted[later] = False
@@ -147,29 +144,3 @@ def _equal(one: pa.Array, two: pa.Array) -> np.ndarray:
     equal = pc.fill_null(pc.equal(one, two), fill_value=False)
     same: np.ndarray = pc.or_(both, equal).to_numpy(zero_copy_only=False).astype(bool)
     return same
-
-
-def _conflicts(run: Run, rows: pa.RecordBatch) -> pa.RecordBatch:
-    return rejects_batch(
-        run.run_id,
-        rows.num_rows,
-        origin=origins_of(rows),
-        reason=str(Reason.CONFLICT),
-        detail="an event of this key that says something else came before",
-        event_key=keys_of(rows),
-        customer_id=rows.column("customer_id"),
-        event_time=rows.column("event_time"),
-        received_at=rows.column("received_at"),
-    )
-
-
-def keys_of(rows: pa.RecordBatch) -> pa.StringArray:
-    """The event keys of readings as hex digits."""
-    return hex_digits(rows.column("key_high").to_numpy(), rows.column("key_low").to_numpy())
-
-
-def origins_of(rows: pa.RecordBatch) -> pa.StringArray:
-    """The origins of readings as text."""
-    paths, offsets = rows.column("path").to_pylist(), rows.column("offset").to_pylist()
-    pairs = zip(paths, offsets, strict=True)
-    return pa.array([path if at < 0 else f"{path}:{at}" for path, at in pairs], pa.string())

@@ -1,11 +1,12 @@
 """The key that decides whether two events are the same one: 128 bits of MD5, as 32 hex digits.
 
 MD5 is the same on every machine and in every version, which state that outlives its worker needs.
-It is computed over columns by DuckDB. Two texts of one digest can be made, but none for a digest
-that is there: whoever makes them can only drop events of their own.
+It is computed over columns by DuckDB, of a few texts one by one. Two texts of one digest can be
+made, but none for a digest that is there: whoever makes them can only drop events of their own.
 """
 
 import threading
+from hashlib import md5
 
 import duckdb
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _LOCAL = threading.local()
+_FEW = 1000  # a query takes longer than so many texts one by one
 
 
 def key_texts(fields: pa.Table, payloads: pa.StringArray) -> pa.StringArray:
@@ -40,6 +42,18 @@ def _measured(texts: pa.StringArray) -> pa.Array:
 
 def hash_texts(texts: pa.StringArray) -> tuple[pa.StringArray, np.ndarray, np.ndarray]:
     """MD5 of each text: as hex digits, and as two uint64 halves, high and low."""
+    return _hash_few(texts) if len(texts) < _FEW else _hash_many(texts)
+
+
+def _hash_few(texts: pa.StringArray) -> tuple[pa.StringArray, np.ndarray, np.ndarray]:
+    plain = texts.cast(pa.binary()).to_pylist()
+    digests = [md5(text, usedforsecurity=False).digest() for text in plain]
+    hexes = pa.array([digest.hex() for digest in digests], pa.string())
+    halves = np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)
+    return hexes, halves[0::2].copy(), halves[1::2].copy()
+
+
+def _hash_many(texts: pa.StringArray) -> tuple[pa.StringArray, np.ndarray, np.ndarray]:
     table = pa.table({"text": texts})
     hashed = (
         _connection()
@@ -48,11 +62,9 @@ def hash_texts(texts: pa.StringArray) -> tuple[pa.StringArray, np.ndarray, np.nd
         .to_arrow_table()
     )
     digests = hashed.column("digest").combine_chunks()
-    halves = np.zeros((0, 2), np.uint64)
-    if len(digests):
-        start = digests.offset * 16  # every value before it has 16 bytes too
-        data = np.frombuffer(digests.buffers()[2], ">u8", 2 * len(digests), start)
-        halves = data.reshape(-1, 2).astype(np.uint64)
+    start = digests.offset * 16  # every value before it has 16 bytes too
+    data = np.frombuffer(digests.buffers()[2], ">u8", 2 * len(digests), start)
+    halves = data.reshape(-1, 2).astype(np.uint64)
     hexes = hashed.column("hex").cast(pa.string()).combine_chunks()
     return hexes, np.ascontiguousarray(halves[:, 0]), np.ascontiguousarray(halves[:, 1])
 

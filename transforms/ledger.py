@@ -1,64 +1,33 @@
 """The ledger: how many events each step took in and gave out, and why."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import apache_beam as beam
-import numpy as np
 import pyarrow as pa
-from apache_beam.typehints import KV, Tuple
 
-from transforms.reasons import Reason
-from transforms.tables import LEDGER, TIME
-from transforms.timestamps import HOUR
-
-# (period_start µs, meter or "", outcome, reason or "")
-Entry = tuple[int, str, str, str]
-Count = tuple[Entry, int]
-COUNT = KV[Tuple[int, str, str, str], int]  # the same, as Beam says it
-
-
-def tally(
-    received_at: np.ndarray, outcome: str, *, meter: str = "", reason: Reason | None = None
-) -> Iterator[tuple[str, Count]]:
-    """Ledger counts of some events by the hour of their arrival (µs), as results of a kernel."""
-    if len(received_at):
-        hours = received_at - np.mod(received_at, HOUR)
-        starts, counts = np.unique(hours, return_counts=True)
-        for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
-            yield "counts", ((start, meter, outcome, str(reason or "")), count)
-
-
-def ledger_batch(run_id: str, counts: Iterable[Count]) -> pa.RecordBatch:
-    """Rows of the table `ledger`, one for each entry."""
-    total: Counter[Entry] = Counter()
-    for entry, count in counts:
-        total[entry] += count
-    entries = sorted(total)
-    columns = {
-        "run_id": pa.array([run_id] * len(entries), pa.string()),
-        "period_start": pa.array([e[0] for e in entries], pa.int64()).cast(TIME),
-        "meter": pa.array([e[1] or None for e in entries], pa.string()),
-        "outcome": pa.array([e[2] for e in entries], pa.string()),
-        "reason": pa.array([e[3] or None for e in entries], pa.string()),
-        "events": pa.array([total[e] for e in entries], pa.int64()),
-    }
-    return pa.RecordBatch.from_pydict(columns, schema=LEDGER)
+from transforms.counts import ledger_batch
+from transforms.live import Live
+from transforms.running_ledger import HOURLY, CountBundle, RunningLedger
 
 
 @dataclass
 class Ledger(beam.PTransform):
-    """Counts of all steps → rows of the ledger.
+    """Counts of all steps → rows of the ledger; live, again and again with the totals so far.
 
     Holds one number for each hour of arrival, meter, outcome and reason.
     """
 
     run_id: str
+    live: Live | None = None
 
     def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
         """PCollection of ((period, meter, outcome, reason), count) to one of record batches."""
         run_id = self.run_id
+        if self.live:
+            bundle = beam.ParDo(CountBundle()).with_output_types(HOURLY)
+            running = beam.ParDo(RunningLedger(run_id, self.live))
+            rows = running.with_output_types(pa.RecordBatch)
+            return pcoll | "Count bundle" >> bundle | "Add up live" >> rows
         return (
             pcoll
             | "Add up" >> beam.CombinePerKey(sum)

@@ -18,14 +18,16 @@ from rates import RateBook
 from transforms.aggregate import KEYED
 from transforms.aggregations import AGGREGATIONS
 from transforms.catalog import Catalog
-from transforms.deduplicate import keys_of, origins_of
+from transforms.conflicts import keys_of, origins_of
+from transforms.counts import COUNT, tally
 from transforms.groups import Groups
 from transforms.kernel import THREADS, Kernel, Tagged
-from transforms.ledger import COUNT, tally
 from transforms.partials import partial_batch
-from transforms.readings import buckets_of, dictionary_mask, micros, odd_kinds
+from transforms.rate_terms import Books, terms_of
+from transforms.readings import buckets_of, dictionary_mask, micros, odd_kinds, rates_version
 from transforms.reasons import Reason
 from transforms.rejects import rejects_batch
+from transforms.rescue import careful, halves_of_batch
 from transforms.run import Run
 from transforms.slots import MeterPlan, Slots
 from transforms.timestamps import format_time
@@ -55,15 +57,18 @@ class Measure(beam.PTransform):
 
     run: Run
     catalog: Catalog
-    book: RateBook
+    books: Books
     scope: Scope
     buckets: int
+    rated: bool = False
     threads: int = THREADS
 
     @no_annotations
     def expand(self, pcoll: beam.PCollection) -> Measured:
         """Wires `Measurer` as a kernel."""
-        make = partial(Measurer, self.run, self.catalog, self.book, self.scope, self.buckets)
+        make = partial(
+            Measurer, self.run, self.catalog, self.books, self.scope, self.buckets, self.rated
+        )
         done = pcoll | "Apply meters" >> beam.ParDo(Kernel(make, self.threads)).with_outputs()
         done.partials.element_type = KEYED
         done.rejects.element_type = pa.RecordBatch
@@ -73,14 +78,19 @@ class Measure(beam.PTransform):
 
 @dataclass
 class Measurer:
-    """The kernel: one batch of accepted readings, all meters."""
+    """The kernel: one batch of accepted readings, all meters.
+
+    `rated` puts the terms of the rate that holds into the keys of the partials, as `rate`.
+    """
 
     run: Run
     catalog: Catalog
-    book: RateBook
+    books: Books
     scope: Scope
     buckets: int
+    rated: bool = False
     plans: list[MeterPlan] = field(init=False)
+    _terms: dict[str, pa.DictionaryArray] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         chosen = self.scope.meters
@@ -89,9 +99,29 @@ class Measurer:
 
     def __call__(self, readings: pa.RecordBatch) -> Iterator[Tagged]:
         """Results for the outputs of `Measured`."""
-        odd = odd_kinds(readings)
         for plan in self.plans:
-            yield from _Metering(self, plan, readings, odd).results()
+            measure, give_up = partial(self._measure, plan), partial(self._give_up, plan)
+            yield from careful(measure, halves_of_batch, give_up, readings)
+
+    def _measure(self, plan: MeterPlan, readings: pa.RecordBatch) -> Iterator[Tagged]:
+        book = self.books.version(rates_version(readings))
+        yield from _Metering(self, plan, book, readings, odd_kinds(readings)).results()
+
+    def _give_up(
+        self, plan: MeterPlan, reading: pa.RecordBatch, error: Exception
+    ) -> Iterator[Tagged]:
+        """One reading, which nothing could be made of."""
+        arrival, name = micros(reading.column("received_at")), plan.meter.name
+        detail = f"the event could not be metered: {type(error).__name__}"
+        yield from tally(arrival, "matched", meter=name)
+        yield from tally(arrival, "rejected", meter=name, reason=Reason.INVALID_VALUE)
+        yield "rejects", rejects_of(self.run, reading, name, Reason.INVALID_VALUE, [detail])
+
+    def terms(self, book: RateBook) -> pa.DictionaryArray:
+        """See `terms_of`; worked out once a book."""
+        if book.digest not in self._terms:
+            self._terms[book.digest] = terms_of(book)
+        return self._terms[book.digest]
 
 
 class _Metering:
@@ -101,10 +131,12 @@ class _Metering:
         self,
         kernel: Measurer,
         plan: MeterPlan,
+        book: RateBook,
         readings: pa.RecordBatch,
         odd: dict[str, dict[int, str]],
     ) -> None:
-        self.kernel, self.plan, self.readings, self.odd = kernel, plan, readings, odd
+        self.kernel, self.plan, self.book = kernel, plan, book
+        self.readings, self.odd = readings, odd
         self.meter = plan.meter
         self.event_time = micros(readings.column("event_time"))
         self.arrival = micros(readings.column("received_at"))
@@ -180,18 +212,8 @@ class _Metering:
 
     def _rejects(self, reason: Reason, at: np.ndarray) -> pa.RecordBatch:
         rows = self.readings.take(pa.array(at))
-        return rejects_batch(
-            self.kernel.run.run_id,
-            len(at),
-            origin=origins_of(rows),
-            reason=str(reason),
-            detail=self._details(reason, at),
-            meter=self.meter.name,
-            event_key=keys_of(rows),
-            customer_id=rows.column("customer_id"),
-            event_time=rows.column("event_time"),
-            received_at=rows.column("received_at"),
-        )
+        run, details = self.kernel.run, self._details(reason, at)
+        return rejects_of(run, rows, self.meter.name, reason, details)
 
     def _details(self, reason: Reason, at: np.ndarray) -> list[str]:
         value = self.meter.value.dotted if self.meter.value else ""
@@ -220,19 +242,66 @@ class _Metering:
         done = AGGREGATIONS[self.meter.aggregation].partial(pa.table(columns)).combine_chunks()
         found = groups.columns(done.column("group").to_numpy())
         own = {name: done.column(name).combine_chunks() for name in done.column_names[1:]}
+        bucket = series_bucket(found, self.kernel.buckets)
+        if self.kernel.rated:
+            found = self._rated(found)
         batch = partial_batch(found, own, self.meter.aggregation)
-        for bucket, piece in buckets_of(batch, series_bucket(found, self.kernel.buckets)):
-            yield "partials", ((self.meter.name, bucket), piece)
+        for number, piece in buckets_of(batch, bucket):
+            yield "partials", ((self.meter.name, number), piece)
+
+    def _rated(self, keys: dict[str, pa.Array]) -> dict[str, pa.Array]:
+        """The keys with the terms of the rate; `rate_at` is the window's start from here on."""
+        at = keys.pop("rate_at").to_numpy()  # it stays the last of the keys
+        if AGGREGATIONS[self.meter.aggregation].by_rate:
+            terms = self._terms_at(self.book, keys, at)
+        else:
+            terms = self._terms_of_windows(keys, at)
+        start = pa.array(at - np.mod(at, self.meter.window_us))
+        return {**keys, "rate": terms, "rate_at": start}
+
+    def _terms_of_windows(self, keys: dict[str, pa.Array], start: np.ndarray) -> pa.Array:
+        """The terms for windows that have one rate each, however the rates change meanwhile."""
+        windows, window = np.unique(start, return_inverse=True)
+        books = self.kernel.books.of_windows(windows)
+        if len({book.digest for book in books}) == 1:
+            return self._terms_at(books[0], keys, start)
+        of_each = [self._terms_at(book, keys, start).cast(pa.string()) for book in books]
+        rows = pa.array(np.arange(len(start)) + len(start) * window)
+        return pa.concat_arrays(of_each).take(rows).dictionary_encode()
+
+    def _terms_at(self, book: RateBook, keys: dict[str, pa.Array], at: np.ndarray) -> pa.Array:
+        dimensions = {name: keys[f"d:{name}"] for name, _ in self.plan.dimensions}
+        places = book.match(self.meter.name, keys["customer_id"], dimensions, at)
+        terms = self.kernel.terms(book)
+        return terms.take(pa.array(places % len(terms)))
 
     def _rate_at(self, rows: np.ndarray) -> np.ndarray:
         """When the rate of an event is looked up: the window's start, or a later rate change."""
         at = self.window_start[rows]
-        changes = self.kernel.book.boundaries(self.meter.name)
+        changes = self.book.boundaries(self.meter.name)
         if not AGGREGATIONS[self.meter.aggregation].by_rate or not len(changes):
             return at
         latest = np.searchsorted(changes, self.event_time[rows], side="right")
         before = np.concatenate([[np.iinfo(np.int64).min], changes])
         return np.maximum(at, before[latest])
+
+
+def rejects_of(
+    run: Run, rows: pa.RecordBatch, meter: str, reason: Reason, details: list[str]
+) -> pa.RecordBatch:
+    """Readings that a meter could not take, as rejects."""
+    return rejects_batch(
+        run.run_id,
+        rows.num_rows,
+        origin=origins_of(rows),
+        reason=str(reason),
+        detail=details,
+        meter=meter,
+        event_key=keys_of(rows),
+        customer_id=rows.column("customer_id"),
+        event_time=rows.column("event_time"),
+        received_at=rows.column("received_at"),
+    )
 
 
 def series_bucket(keys: dict[str, pa.Array], buckets: int) -> np.ndarray:

@@ -3,11 +3,12 @@
 | column | |
 |---|---|
 | customer_id, d:<dimension> … | dictionary of string: the series |
+| rate | dictionary of string, in a stream: the terms of the rate, see transforms/rate_terms.py |
 | rate_at | int64 µs: the window's start, or the moment a rate changed within the window |
 | events | int64, how many events the row stands for |
 | value, time | what the aggregation keeps, see transforms/aggregations.py |
 
-The schema's metadata names the aggregation.
+The schema's metadata names the aggregation, and of a revision the pane.
 """
 
 import struct
@@ -24,6 +25,7 @@ from transforms.groups import Groups
 from transforms.readings import together
 
 _NAME = b"aggregation"
+_PANE = b"pane"
 _MERGE_FROM = 100_000  # rows that may gather before they are merged at all
 _DECODE_FROM = 256  # pieces from other workers that may gather before they are decoded
 _LENGTH = struct.Struct("<q")
@@ -41,6 +43,17 @@ def aggregation_of(batch: pa.RecordBatch) -> tuple[str, Aggregation]:
     """The aggregation of a partial, by name and as what it does."""
     name: str = batch.schema.metadata[_NAME].decode()
     return name, AGGREGATIONS[name]
+
+
+def in_pane(batch: pa.RecordBatch, pane: str) -> pa.RecordBatch:
+    """A partial as what a pane (early, on_time, late) shows."""
+    return batch.replace_schema_metadata({**batch.schema.metadata, _PANE: pane.encode()})
+
+
+def pane_of(batch: pa.RecordBatch) -> str:
+    """The pane of a partial: `batch` where there are no panes."""
+    pane: bytes = batch.schema.metadata.get(_PANE, b"batch")
+    return pane.decode()
 
 
 def key_names(batch: pa.RecordBatch) -> list[str]:

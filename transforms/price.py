@@ -24,7 +24,8 @@ from transforms.aggregations import AGGREGATIONS
 from transforms.catalog import Catalog, Meter
 from transforms.groups import Groups
 from transforms.kernel import THREADS, Kernel, Tagged
-from transforms.partials import key_names, merge, partial_batch
+from transforms.partials import key_names, merge, pane_of, partial_batch
+from transforms.rate_terms import book_of_terms
 from transforms.reasons import Reason
 from transforms.rejects import rejects_batch
 from transforms.run import Run
@@ -71,8 +72,8 @@ class Pricer:
         meter = self.meters[name]
         rows = self._rows(meter, self._by_rate(meter, groups))
         quantity, overflow = fitting(rows.quantity)
-        cost, too_dear = costs(self.book, rows.quantity, rows.rate)
-        usage = self._usage(meter, rows, quantity, cost)
+        cost, too_dear = costs(rows.book, rows.quantity, rows.rate)
+        usage = self._usage(meter, rows, quantity, cost, pane_of(groups))
         yield "usage", usage
         overflow |= too_dear
         if overflow.any():
@@ -115,12 +116,22 @@ class Pricer:
         done = AGGREGATIONS[meter.aggregation].quantities(rest).combine_chunks()
         keys = coded.columns(done.column("group").to_numpy())
         start = keys["rate_at"].to_numpy()
-        rate = keys["term"].to_numpy() if "term" in keys else self._match(meter, keys, start)
+        book, rate = self._rates(meter, keys, start)
         quantity = done.column("quantity").combine_chunks()
-        return _Rows(keys, start, rate, quantity, done.column("events").combine_chunks())
+        return _Rows(keys, start, book, rate, quantity, done.column("events").combine_chunks())
+
+    def _rates(
+        self, meter: Meter, keys: dict[str, pa.Array], start: np.ndarray
+    ) -> tuple[RateBook, np.ndarray]:
+        """A book, and the place in it of each group's rate."""
+        if "rate" in keys:  # the terms came along
+            return book_of_terms(meter.name, keys["rate"])
+        if "term" in keys:
+            return self.book, keys["term"].to_numpy()
+        return self.book, self._match(meter, keys, start)
 
     def _usage(
-        self, meter: Meter, rows: "_Rows", quantity: pa.Array, cost: pa.Array
+        self, meter: Meter, rows: "_Rows", quantity: pa.Array, cost: pa.Array, pane: str
     ) -> pa.RecordBatch:
         count = len(quantity)
         end = rows.start + meter.window_us
@@ -135,19 +146,20 @@ class Pricer:
             "quantity": quantity,
             "event_count": rows.events,
             "unit": pa.repeat(pa.scalar(meter.unit, pa.string()), count),
-            **self.book.columns(rows.rate),
+            **rows.book.columns(rows.rate),
             "cost": cost,
-            "pane": pa.repeat("batch", count),
+            "pane": pa.repeat(pane, count),
             "written_at": pa.repeat(pa.scalar(datetime.now(UTC), TIME), count),
         }
         return pa.RecordBatch.from_pydict(columns, schema=USAGE)
 
 
 class _Rows(NamedTuple):
-    """Groups with their quantities: keys, window start µs, place of the rate, how many events."""
+    """Groups with their quantities: keys, window start µs, a book and the rate's place in it."""
 
     keys: dict[str, pa.Array]
     start: np.ndarray
+    book: RateBook
     rate: np.ndarray
     quantity: pa.Array
     events: pa.Array

@@ -10,6 +10,8 @@
 | t0 … | dictionary of string |
 | odd | large_string, see transforms/fields.py |
 
+The schema's metadata names the version of the rates that hold for them, where a run has several.
+
 About 100 bytes an event before compression; the payload is not among them.
 """
 
@@ -25,6 +27,7 @@ from transforms.slots import Slots
 from transforms.tables import TIME
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
+RATES = b"rates"
 
 
 def buckets_of(batch: pa.RecordBatch, bucket: np.ndarray) -> Iterator[tuple[int, pa.RecordBatch]]:
@@ -72,6 +75,12 @@ def encode_readings(columns: dict[str, pa.Array], fields: pa.Table, slots: Slots
         encoded[slot.name] = column if slot.kind == "number" else column.dictionary_encode()
     encoded["odd"] = _one(fields.column("odd")).cast(pa.large_string())
     return pa.RecordBatch.from_pydict(encoded)
+
+
+def rates_version(readings: pa.RecordBatch) -> str | None:
+    """The version of the rates that hold for some readings; None where there is but one."""
+    version = (readings.schema.metadata or {}).get(RATES)
+    return None if version is None else version.decode()
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 
 from transforms.block import Places
+from transforms.counts import tally
 from transforms.event_keys import hash_texts, key_texts
 from transforms.exact import Verdict
 from transforms.kernel import Tagged
-from transforms.ledger import tally
 from transforms.reasons import Reason
 from transforms.rejects import rejects_batch
 from transforms.run import Run
@@ -24,8 +24,7 @@ def refuse_records(run: Run, places: Places, verdicts: Mapping[int, Verdict]) ->
         return
     line = np.fromiter(verdicts, np.int64, len(verdicts))
     what = list(verdicts.values())
-    recorded = [run.started_us if v.received_at is None else v.received_at for v in what]
-    arrivals = places.arrivals(line, np.array(recorded, np.int64))
+    arrivals = places.arrivals(line, pa.array([v.received_at for v in what], pa.int64()))
     yield (
         "rejects",
         rejects_batch(
@@ -79,7 +78,7 @@ def refuse_oversized(run: Run, places: Places) -> Iterator[Tagged]:
     rows = places.block.oversized
     if not rows:
         return
-    arrivals = np.full(len(rows), run.started_us)
+    arrivals = np.full(len(rows), places.clock_us)
     yield (
         "rejects",
         rejects_batch(

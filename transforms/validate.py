@@ -15,8 +15,8 @@ from apache_beam.typehints.decorators import no_annotations
 
 from transforms.block_reader import BlockReader
 from transforms.catalog import Catalog
+from transforms.counts import COUNT
 from transforms.kernel import THREADS, Kernel
-from transforms.ledger import COUNT
 from transforms.run import Run
 from transforms.spill import IN_MEMORY, Spill
 

@@ -35,6 +35,12 @@ class Block:
     oversized: offset and first 64 KiB of each record of over 1 MiB; none of them is in `data`.
     source, origins, arrivals: of an archive: the catalog's name for the source of all records, and
         for each line of `data` its origin and its arrival (int64 microseconds since the epoch).
+    clock_us: of a stream, when the block was read (µs): the arrival of records that bring none, and
+        what is in the future. None: the clock is the start of the run.
+    published: of messages, for each line when the service took it in (int64 µs): the arrival of
+        records that bring none.
+    rates: the version of the rates that hold for its events. None: the run has but one.
+    archived: whether its events are in the table already, and are not to be written again.
     """
 
     path: str
@@ -46,6 +52,10 @@ class Block:
     source: str | None = None
     origins: pa.StringArray | None = None
     arrivals: np.ndarray | None = None
+    clock_us: int | None = None
+    published: np.ndarray | None = None
+    rates: str | None = None
+    archived: bool = False
 
 
 @dataclass(frozen=True, eq=False)

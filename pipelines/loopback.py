@@ -1,0 +1,137 @@
+"""Beam's worker in threads of this process.
+
+Beam's own (LOOPBACK) listens on all addresses of the machine and runs what anybody sends there; it
+prints a traceback for each failure, and what failed reaches nobody but the engine, as text.
+"""
+
+import contextlib
+import logging
+import threading
+import traceback
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions
+from apache_beam.portability.api import beam_fn_api_pb2 as api
+from apache_beam.portability.api import beam_fn_api_pb2_grpc as services
+from apache_beam.runners.worker import sdk_worker_main
+from apache_beam.runners.worker.sdk_worker import SdkHarness, Sentinel
+from apache_beam.utils.thread_pool_executor import shared_unbounded_instance
+
+_END_S = 5.0
+_READERS = ("read_state", "read_grpc_client_inputs")  # threads of Beam's worker
+_LOG = logging.getLogger(__name__)
+
+
+class Loopback(services.BeamFnExternalWorkerPoolServicer):
+    """A context in which an engine on this machine starts workers here, asking at `address`.
+
+    `failures` are the exceptions that its steps raised, the first one first.
+    """
+
+    def __init__(self, options: PipelineOptions) -> None:
+        # as Beam settles them for its own
+        experiments = options.view_as(DebugOptions).experiments or []
+        self._cache_bytes = sdk_worker_main._get_state_cache_size_bytes(options)  # noqa: SLF001
+        self._buffer_ms = sdk_worker_main._get_data_buffer_time_limit_ms(experiments)  # noqa: SLF001
+        self.failures: list[BaseException] = []
+        self.address = ""
+        self._workers: dict[str, _Worker] = {}
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Self:
+        if not isinstance(threading.excepthook, _ReaderHook):
+            threading.excepthook = _ReaderHook(threading.excepthook)
+        self._server = grpc.server(shared_unbounded_instance(), options=[("grpc.so_reuseport", 0)])
+        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        services.add_BeamFnExternalWorkerPoolServicer_to_server(self, self._server)
+        self._server.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.stop(None)
+        for worker in list(self._workers.values()):
+            worker.end()
+        for thread in self._threads:
+            thread.join(_END_S)
+
+    def StartWorker(self, start_worker_request: Any, _context: Any) -> Any:  # noqa: N802 - Beam's
+        """Starts one, asked by the engine."""
+        try:
+            worker = _Worker(
+                start_worker_request.control_endpoint.url,
+                worker_id=start_worker_request.worker_id,
+                state_cache_size=self._cache_bytes,
+                data_buffer_time_limit_ms=self._buffer_ms,
+            )
+        except Exception:  # noqa: BLE001 - it is the engine's to say that it has no worker
+            return api.StartWorkerResponse(error=traceback.format_exc())
+        worker.failed = self.failures.append
+        self._workers[start_worker_request.worker_id] = worker
+        thread = threading.Thread(target=worker.run_until_end, name="worker", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return api.StartWorkerResponse()
+
+    def StopWorker(self, stop_worker_request: Any, _context: Any) -> Any:  # noqa: N802 - Beam's
+        """Ends one, asked by the engine."""
+        if worker := self._workers.pop(stop_worker_request.worker_id, None):
+            worker.end()
+        return api.StopWorkerResponse()
+
+
+class _Worker(SdkHarness):
+    """Beam's worker, which keeps what steps raise instead of printing it."""
+
+    failed: Callable[[BaseException], None]
+
+    def run_until_end(self) -> None:
+        with contextlib.suppress(grpc.RpcError):  # the engine is gone: the command sees that too
+            self.run()
+
+    def end(self) -> None:
+        """Lets it finish what it has begun, and end."""
+        self._responses.put(Sentinel.sentinel)
+
+    def _execute(self, task: Callable[[], Any], request: Any) -> None:
+        def kept() -> Any:
+            try:
+                return task()
+            except BaseException as error:  # noqa: BLE001 - as Beam does
+                _LOG.debug("a step failed", exc_info=error)
+                self.failed(_first(error))
+                text = traceback.format_exc()
+                return api.InstructionResponse(instruction_id=request.instruction_id, error=text)
+
+        super()._execute(kept, request)
+
+
+class _ReaderHook:
+    """A hook for what threads raise that says nothing of those readers.
+
+    They outlive the worker and the engine by a moment, so it stays when the context has ended.
+    """
+
+    def __init__(self, before: Callable[[threading.ExceptHookArgs], Any]) -> None:
+        self._before = before
+
+    def __call__(self, raised: threading.ExceptHookArgs) -> None:
+        name = raised.thread.name if raised.thread else ""
+        if name in _READERS and isinstance(raised.exc_value, grpc.RpcError):
+            _LOG.debug("%s lost the engine", name, exc_info=raised.exc_value)
+        else:
+            self._before(raised)
+
+
+def _first(error: BaseException) -> BaseException:
+    """What a step raised: Beam raises a copy of it with the name of the step in its text."""
+    while getattr(error, "_tagged_with_step", False) and error.__context__:
+        error = error.__context__
+    return error

@@ -1,0 +1,45 @@
+"""Counts of what each step took in and gave out, and why: the entries of the ledger."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pyarrow as pa
+from apache_beam.typehints import KV, Tuple
+
+from transforms.reasons import Reason
+from transforms.tables import LEDGER, TIME
+from transforms.timestamps import HOUR
+
+# (period_start µs, meter or "", outcome, reason or "")
+Entry = tuple[int, str, str, str]
+Count = tuple[Entry, int]
+COUNT = KV[Tuple[int, str, str, str], int]  # the same, as Beam says it
+
+
+def tally(
+    received_at: np.ndarray, outcome: str, *, meter: str = "", reason: Reason | None = None
+) -> Iterator[tuple[str, Count]]:
+    """Ledger counts of some events by the hour of their arrival (µs), as results of a kernel."""
+    if len(received_at):
+        hours = received_at - np.mod(received_at, HOUR)
+        starts, counts = np.unique(hours, return_counts=True)
+        for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
+            yield "counts", ((start, meter, outcome, str(reason or "")), count)
+
+
+def ledger_batch(run_id: str, counts: Iterable[Count]) -> pa.RecordBatch:
+    """Rows of the table `ledger`, one for each entry."""
+    total: Counter[Entry] = Counter()
+    for entry, count in counts:
+        total[entry] += count
+    entries = sorted(total)
+    columns = {
+        "run_id": pa.array([run_id] * len(entries), pa.string()),
+        "period_start": pa.array([e[0] for e in entries], pa.int64()).cast(TIME),
+        "meter": pa.array([e[1] or None for e in entries], pa.string()),
+        "outcome": pa.array([e[2] for e in entries], pa.string()),
+        "reason": pa.array([e[3] or None for e in entries], pa.string()),
+        "events": pa.array([total[e] for e in entries], pa.int64()),
+    }
+    return pa.RecordBatch.from_pydict(columns, schema=LEDGER)

@@ -1,0 +1,182 @@
+"""Deduplicate in a stream: of the events of one key the first that is processed stays.
+
+Elements are those of batch: readings by bucket. The keys that a bucket has seen are Beam state of
+it, 32 bytes a key, and the worker holds them in memory too (transforms/held_state.py). Elements of
+one bucket are processed one after another in the order of their stamps, which are the time that the
+stream has reached; within an element the first is as in batch. How long a key is held:
+transforms/seen_keys.py.
+
+The number of buckets is fixed for as long as the stream's state lives. Each bucket that a small
+batch touches costs some calls of the engine, so there are few: as many as workers, or some more.
+"""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from apache_beam.coders import BytesCoder
+from apache_beam.metrics import Metrics
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import (
+    BagStateSpec,
+    ReadModifyWriteStateSpec,
+    TimerSpec,
+    on_timer,
+)
+from apache_beam.typehints import KV
+from apache_beam.typehints.decorators import no_annotations
+from apache_beam.utils.timestamp import Timestamp
+
+from transforms.arrow_coder import from_bytes
+from transforms.catalog import Catalog
+from transforms.conflicts import Deduplicated, conflicts
+from transforms.content_digest import content_digests
+from transforms.counts import COUNT, tally
+from transforms.flow import FLOW
+from transforms.held_state import HELD, Held, States
+from transforms.kernel import Tagged
+from transforms.readings import micros
+from transforms.reasons import Reason
+from transforms.run import Run
+from transforms.seen_keys import ACCEPTED, CONFLICT, DUPLICATE, Horizon, SeenKeys, join_segments
+from transforms.slots import Slots
+from transforms.sorted_keys import SortedKeys
+from transforms.timestamps import FIRST, LAST
+
+
+@dataclass
+class DeduplicateLive(beam.PTransform):
+    """(bucket, readings as an Arrow stream) → accepted readings, conflicts as rejects, counts."""
+
+    run: Run
+    catalog: Catalog
+
+    @no_annotations
+    def expand(self, pcoll: beam.PCollection) -> Deduplicated:
+        """Wires `FirstProcessed`, whose results keep the stamp of their element."""
+        step = FirstProcessed(self.run, self.catalog)
+        done = pcoll | "First wins" >> beam.ParDo(step).with_outputs()
+        done.accepted.element_type = pa.RecordBatch
+        done.rejects.element_type = pa.RecordBatch
+        done.counts.element_type = COUNT
+        return Deduplicated(done.accepted, done.rejects, done.counts)
+
+
+@beam.typehints.with_input_types(KV[int, bytes])
+class FirstProcessed(beam.DoFn):
+    """One element at a time against the keys that its bucket has seen.
+
+    Nothing in a reading makes it fail; and if anything did, state and memory are as before.
+    """
+
+    MARK = ReadModifyWriteStateSpec("mark", BytesCoder())
+    RECENT = BagStateSpec("recent", BytesCoder())
+    OLDER = BagStateSpec("older", BytesCoder())
+    EXPIRY = TimerSpec("expiry", TimeDomain.WATERMARK)
+
+    def __init__(self, run: Run, catalog: Catalog) -> None:
+        self.run = run
+        self.slots = Slots.of(catalog)
+        self.horizon = Horizon(catalog.dedup_horizon_us)
+        self.step = uuid.uuid4().hex  # goes to all workers: this step of this job
+        self.forgotten = Metrics.counter("meterbeam", "keys_forgotten")
+
+    def process(
+        self,
+        element: tuple[int, bytes],
+        stamp: Any = beam.DoFn.TimestampParam,
+        mark: Any = beam.DoFn.StateParam(MARK),
+        recent: Any = beam.DoFn.StateParam(RECENT),
+        older: Any = beam.DoFn.StateParam(OLDER),
+        timer: Any = beam.DoFn.TimerParam(EXPIRY),
+    ) -> Iterator[Any]:
+        """Results for the outputs of `Deduplicated`."""
+        bucket, encoded = element
+        readings = from_bytes(encoded)
+        with self._open(bucket, States(mark, recent, older)) as held:
+            due = held.memory.due
+            verdict, keys = judge(readings, self.slots, held.memory, _micros(stamp))
+            results = list(outcomes(self.run, readings, verdict))
+            if len(keys):
+                held.memory.add(keys)
+                held.append(keys.to_bytes())
+            if held.memory.due is not None and held.memory.due != due:
+                timer.set(Timestamp(micros=held.memory.due))
+        for tag, value in results:
+            yield beam.pvalue.TaggedOutput(tag, value)
+        FLOW.through(_micros(stamp) // 1000)
+
+    @on_timer(EXPIRY)
+    def expire(
+        self,
+        bucket: Any = beam.DoFn.KeyParam,
+        stamp: Any = beam.DoFn.TimestampParam,
+        mark: Any = beam.DoFn.StateParam(MARK),
+        recent: Any = beam.DoFn.StateParam(RECENT),
+        older: Any = beam.DoFn.StateParam(OLDER),
+        timer: Any = beam.DoFn.TimerParam(EXPIRY),
+    ) -> None:
+        """Forgets the keys whose time is over; the state is written anew where it is a quarter."""
+        with self._open(bucket, States(mark, recent, older)) as held:
+            before = len(held.memory)
+            held.memory.forget(_micros(stamp))
+            self.forgotten.inc(before - len(held.memory))
+            if held.stored * 3 > held.memory.nbytes * 4:
+                held.rewrite(held.memory.segments())
+            if held.memory.due is not None:
+                next_due = max(held.memory.due, _micros(stamp) + self.horizon.grace_us)
+                timer.set(Timestamp(micros=next_due))
+
+    def _open(self, bucket: int, states: States) -> AbstractContextManager[Held[SeenKeys]]:
+        build = partial(SeenKeys, self.horizon)
+        return HELD.open((self.step, bucket), states, build, join_segments)
+
+
+def judge(
+    readings: pa.RecordBatch, slots: Slots, seen: SeenKeys, stamp: int
+) -> tuple[np.ndarray, SortedKeys]:
+    """The verdict on each reading of an element, and the keys held by those accepted."""
+    arrival = micros(readings.column("received_at"))
+    order = in_order(readings, arrival)
+    high, low = (readings.column(name).to_numpy() for name in ("key_high", "key_low"))
+    digest = content_digests(readings, slots)
+    verdicts, keys = seen.judge(high[order], low[order], digest[order], arrival[order], stamp)
+    verdict = np.empty_like(verdicts)
+    verdict[order] = verdicts
+    return verdict, keys
+
+
+def in_order(readings: pa.RecordBatch, arrival: np.ndarray) -> np.ndarray:
+    """Row numbers by arrival (µs), path as text, and offset."""
+    by = [readings.column("offset").to_numpy(), arrival]
+    paths = readings.column("path")
+    if len(paths.dictionary) > 1:
+        by_text = pc.rank(paths.dictionary, tiebreaker="dense").to_numpy()
+        by.insert(1, by_text[paths.indices.to_numpy()])
+    return np.lexsort(by)
+
+
+def outcomes(run: Run, readings: pa.RecordBatch, verdict: np.ndarray) -> Iterator[Tagged]:
+    """Results for the outputs of `Deduplicated`."""
+    arrival = micros(readings.column("received_at"))
+    yield from tally(arrival[verdict == DUPLICATE], "duplicate")
+    conflict = np.flatnonzero(verdict == CONFLICT)
+    if len(conflict):
+        yield "rejects", conflicts(run, readings.take(pa.array(conflict)))
+        yield from tally(arrival[conflict], "rejected", reason=Reason.CONFLICT)
+    accepted = verdict == ACCEPTED
+    if accepted.any():
+        yield from tally(arrival[accepted], "accepted")
+        yield "accepted", readings if accepted.all() else readings.filter(pa.array(accepted))
+
+
+def _micros(stamp: Timestamp) -> int:
+    """The stamp of an element, which may be before or after all times (µs)."""
+    return int(min(max(stamp.micros, FIRST), LAST))
