@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 _FULL = 8 << 20
 _WAITING = 2
 # texts that repeat; the others are written as they are, which is faster and no larger
-_REPEATING = frozenset(
+REPEATING = frozenset(
     [
         "run_id",
         "source",
@@ -58,7 +58,7 @@ def write_parquet(folder: Path, batches: list[pa.RecordBatch]) -> Path:
         hidden,
         compression="zstd",
         compression_level=1,
-        use_dictionary=[n for n in table.column_names if n in _REPEATING],
+        use_dictionary=[n for n in table.column_names if n in REPEATING],
         write_statistics=[n for n in table.column_names if n != "payload"],
     )
     return hidden.rename(folder / name)

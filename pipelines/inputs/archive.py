@@ -170,8 +170,8 @@ def _literally(files: list[Path]) -> list[str]:
 
 
 def _parquet_files(folder: Path) -> list[Path]:
-    # one with a dot in front is still being written
-    return sorted(each for each in folder.glob("*.parquet") if not each.name.startswith("."))
+    # one with a dot in front is still being written; those of a stream may be in folders
+    return sorted(folder.glob("**/[!.]*.parquet"))
 
 
 def _block(path: str, source: str, rows: pa.Table) -> Block:

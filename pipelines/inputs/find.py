@@ -101,27 +101,28 @@ def _kind_of(path: str) -> tuple[Kind, Compression | None]:
 
 def _local(pattern: str) -> list[Path]:
     """What a local pattern names, absolute: the file of that name, or what a glob matches."""
-    path = _absolute(pattern)
+    path = absolute(pattern)
     if path.exists() or path.is_symlink():
         return [path]
     if not glob.has_magic(str(path)):
-        raise _ProblemError(f"nothing is there{_nearest(path)}")
+        raise _ProblemError(f"nothing is there{nearest_name(path)}")
     # Path.glob wants to know where the part with the wildcards begins
     names = glob.glob(str(path), recursive=True)  # noqa: PTH207
     matched = sorted(map(Path, names))
     # a folder beside the files that a glob means is passed over, unless it is an output
     files = [each for each in matched if not each.is_dir() or is_output(each)]
     if not files:
-        raise _ProblemError(f"no file matches{_nearest(path)}")
+        raise _ProblemError(f"no file matches{nearest_name(path)}")
     return files
 
 
-def _absolute(pattern: str) -> Path:
+def absolute(pattern: str) -> Path:
+    """The path that a text names, absolute."""
     # not resolve(): origins name the path that was given, not where a link leads
     return Path(os.path.abspath(os.path.expanduser(pattern)))  # noqa: PTH100, PTH111
 
 
-def _nearest(path: Path) -> str:
+def nearest_name(path: Path) -> str:
     """A hint at the name most like the first one that is missing on the way to a path."""
     missing = next((each for each in (*reversed(path.parents), path) if not each.exists()), path)
     if glob.has_magic(missing.name):
@@ -158,7 +159,7 @@ def _archive(folder: Path) -> InputFile:
             f"the folder {folder} is no earlier output (it has no events and runs);"
             f" name the files in it, as in {folder / '*.ndjson'}"
         )
-    size = sum(each.stat().st_size for each in (folder / "events").glob("*/*.parquet"))
+    size = sum(each.stat().st_size for each in (folder / "events").glob("*/**/[!.]*.parquet"))
     return InputFile(str(folder), "archive", None, size)
 
 

@@ -1,0 +1,39 @@
+"""Puts record batches into the open tables of a run that is in this process."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import apache_beam as beam
+import pyarrow as pa
+
+from pipelines import live_tables
+
+
+@dataclass
+class WriteLive(beam.PTransform):
+    """Record batches of one table → its `LiveTables`; gives out the rows each batch has.
+
+    It fails in a process that has not opened them, and where earlier rows could not be written.
+    """
+
+    out: str
+    run_id: str
+    table: str
+
+    def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
+        """Wires the DoFn."""
+        return pcoll | "Rows" >> beam.ParDo(_Put(self.out, self.run_id, self.table))
+
+
+@dataclass
+class _Put(beam.DoFn):
+    out: str
+    run_id: str
+    table: str
+
+    def start_bundle(self) -> None:
+        self._tables = live_tables.opened(self.out, self.run_id)
+
+    def process(self, batch: pa.RecordBatch) -> Iterator[int]:
+        self._tables.put(self.table, batch)
+        yield batch.num_rows
