@@ -1,0 +1,169 @@
+"""The source of a local stream: micro-batches of the files that grow in some folders."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.io.restriction_trackers import OffsetRange, OffsetRestrictionTracker
+from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
+from apache_beam.transforms.core import RestrictionProvider
+from apache_beam.transforms.window import TimestampedValue
+from apache_beam.utils.timestamp import MAX_TIMESTAMP, Duration, Timestamp
+
+import pipelines.read  # noqa: F401 - registers the coder for blocks
+from pipelines.inputs import Block, InputErrors
+from pipelines.inputs.find import absolute, nearest_name
+from pipelines.stopping import STOP
+from pipelines.tail_reader import Tail, close_tail, opened
+from transforms.flow import FLOW
+
+_PREFIX = "tail:"
+_END = 1 << 62
+_SLICE_S = 0.2
+_POLL_S, _IDLE_POLL_S = 0.002, 0.005
+# how long after a call that gave something out the engine calls again: batches bring their own wait
+_CALLS_US, _PAUSE_US = 5_000, 1_000
+
+
+def find_tails(inputs: Sequence[str]) -> list[Path]:
+    """The folders, absolute, that are named as `tail:DIR`, each once.
+
+    Raises InputErrors with all that is wrong with them.
+    """
+    found: dict[Path, Path] = {}
+    problems = []
+    for text in inputs:
+        path = absolute(text.removeprefix(_PREFIX))
+        problem = _problem(text, path)
+        if problem:
+            problems.append(f"{text}: {problem}")
+        else:
+            found.setdefault(path.resolve(), path)
+    if problems:
+        raise InputErrors(list(dict.fromkeys(problems)))
+    return list(found.values())
+
+
+def _problem(text: str, path: Path) -> str | None:
+    if not text.startswith(_PREFIX):
+        return "a folder that is followed is named as tail:DIR"
+    if text == _PREFIX:
+        return "names no folder; write tail:DIR"
+    try:
+        if not path.exists():
+            return f"there is no such folder{nearest_name(path)}"
+        if not path.is_dir():
+            return f"{path} is a file; name the folder that it is in, as in tail:{path.parent}"
+        next(path.iterdir(), None)
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    return None
+
+
+@dataclass
+class ReadTail(beam.PTransform):
+    """Growing files → blocks, in micro-batches, with the moment and the watermark of arrivals.
+
+    It ends when all folders have ended, or at `STOP`. Holds one batch: 8 MiB, and a line of up to 1
+    MiB more.
+    """
+
+    tail: Tail
+
+    def expand(self, pbegin: beam.pvalue.PBegin) -> beam.PCollection:
+        """One element, whose batches are its restriction."""
+        return (
+            pbegin
+            | "Once" >> beam.Impulse()
+            | "Batches" >> beam.ParDo(_Follow(self.tail)).with_output_types(Block)
+        )
+
+
+class _Numbers(OffsetRestrictionTracker):
+    """The numbers of batches: to be split only between what was given out and the rest."""
+
+    def try_split(self, fraction_of_remainder: float) -> Any:
+        return None if fraction_of_remainder else super().try_split(0)
+
+    def is_bounded(self) -> bool:
+        return False
+
+
+class _AllBatches(RestrictionProvider):
+    def initial_restriction(self, element: bytes) -> OffsetRange:  # noqa: ARG002 - Beam's
+        return OffsetRange(0, _END)
+
+    def create_tracker(self, restriction: OffsetRange) -> _Numbers:
+        return _Numbers(restriction)
+
+    def restriction_size(self, element: bytes, restriction: OffsetRange) -> int:  # noqa: ARG002
+        return 1
+
+    def truncate(self, element: bytes, restriction: OffsetRange) -> None:  # noqa: ARG002
+        """A job that is drained reads no more."""
+        return
+
+
+_BATCHES = beam.DoFn.RestrictionParam(_AllBatches())
+_WATERMARK = beam.DoFn.WatermarkEstimatorParam(ManualWatermarkEstimator.default_provider())
+
+
+@dataclass
+class _Follow(beam.DoFn):
+    tail: Tail
+
+    @beam.DoFn.unbounded_per_element()
+    def process(
+        self,
+        _element: bytes,
+        batches: Any = _BATCHES,
+        watermark: Any = _WATERMARK,
+    ) -> Iterator[TimestampedValue]:
+        """Gives out what there is, or waits a little for it, and asks to be called again."""
+        try:
+            yield from self._give_out(batches, watermark)
+        except Exception:
+            close_tail(self.tail)
+            raise
+
+    def _give_out(self, batches: Any, watermark: Any) -> Iterator[TimestampedValue]:
+        reader = opened(self.tail)
+        number = first = batches.current_restriction().start
+        until = time.monotonic() + _SLICE_S
+        while time.monotonic() < until:
+            if FLOW.full:
+                if number > first:
+                    break  # they go on their way when this call is over
+                time.sleep(_POLL_S)
+                continue
+            batch = reader.batch(number)
+            if batch is not None:
+                if not batches.try_claim(number):
+                    return
+                FLOW.given(batch.stamp_ms)
+                yield TimestampedValue(batch.block, Timestamp(micros=1000 * batch.stamp_ms))
+                _move(watermark, batch.watermark_us)
+                number += 1
+                continue
+            if reader.ended:
+                watermark.set_watermark(MAX_TIMESTAMP)
+                batches.try_claim(_END)
+                reader.finish()
+                return
+            _move(watermark, reader.watermark_us)
+            if number > first:
+                # what was given out goes on its way when this call is over
+                break
+            STOP.wait(_IDLE_POLL_S if reader.idle else _POLL_S)
+        pause_us = max(_PAUSE_US, _CALLS_US - self.tail.batch_us)
+        batches.defer_remainder(Duration(micros=pause_us))
+
+
+def _move(watermark: Any, to_us: int) -> None:
+    moved = Timestamp(micros=to_us)
+    before = watermark.current_watermark()
+    if before is None or before < moved:
+        watermark.set_watermark(moved)
