@@ -17,8 +17,10 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(message)
 
 
-def beam_options(args: Sequence[str], own: Sequence[str] = ()) -> PipelineOptions:
-    """The options of a pipeline; the runner is Beam's in-process one unless another is named.
+def beam_options(
+    args: Sequence[str], own: Sequence[str] = (), runner: str = IN_PROCESS
+) -> PipelineOptions:
+    """The options of a pipeline; the runner is `runner` unless another is named.
 
     Raises UserError for an option that neither Beam nor this command (`own`) has, and for a runner
     that there is not.
@@ -35,7 +37,7 @@ def beam_options(args: Sequence[str], own: Sequence[str] = ()) -> PipelineOption
         hint = _nearest(unknown[0].partition("=")[0], names) or "; see meterbeam run --help"
         raise UserError(f"unknown option or argument {unknown[0]}{hint}")
     if known.runner is None:
-        return PipelineOptions([*args, f"--runner={IN_PROCESS}"])
+        return PipelineOptions([*args, f"--runner={runner}"])
     runners = StandardOptions.KNOWN_RUNNER_NAMES
     short = {name.removesuffix("Runner").lower() for name in runners}
     named = known.runner.lower()

@@ -3,13 +3,14 @@
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any, Literal
 
 import click
 from rich.console import Console
 
 from pipelines.problems import JobFailedError, UserError
-from pipelines.process import keep_memory
+from pipelines.process import keep_memory, leave_quickly
 
 _JOB_FAILED, _WRONG_USE = 1, 2
 _PLAIN_WIDTH = 100
@@ -24,11 +25,10 @@ class _Reporting(click.Command):
         try:
             return super().main(*args, **extra)
         except UserError as error:
-            _say(error.problems)
-            sys.exit(_WRONG_USE)
+            code = _say(error.problems, _WRONG_USE)
         except JobFailedError as error:
-            _say([str(error)])
-            sys.exit(_JOB_FAILED)
+            code = _say([str(error)], _JOB_FAILED)
+        sys.exit(code)
 
 
 class _Group(_Reporting, click.Group):
@@ -40,9 +40,10 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
 
 
-def _say(problems: Sequence[str]) -> None:
+def _say(problems: Sequence[str], code: int) -> int:
     for problem in problems:
         click.echo(f"meterbeam: {problem}", err=True)
+    return code
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -61,11 +62,12 @@ def main() -> None:
     multiple=True,
     metavar="IN",
     help="Files or a glob (.ndjson .jsonl .csv, also .gz .zst; .parquet), local or gs://, or the"
-    " folder of an earlier output. May be given again.",
+    " folder of an earlier output; with --streaming tail:DIR or pubsub://project/subscription."
+    " May be given again.",
 )
 @click.option("--output", required=True, metavar="OUT", help="Folder for tables and warehouse.")
 @click.option("--source", default="native", show_default=True, help="Kind of the records.")
-@click.option("--streaming", is_flag=True, help="Run live (not in this version).")
+@click.option("--streaming", is_flag=True, help="Run live, until the input ends.")
 @click.option("--as-streamed", is_flag=True, help="Decide what is late by recorded arrivals.")
 @click.option("--from", "start", metavar="T", help="First event time: a date, or RFC 3339.")
 @click.option("--to", "end", metavar="T", help="End of event times, not included.")
@@ -75,6 +77,10 @@ def main() -> None:
     "--max-rejects", metavar="5%", help="Fail when more of what was received is rejected."
 )
 @click.option("--run-id", metavar="ID", help="Name of the run; by default its time.")
+@click.option("--early", metavar="S", help="Show a change within so many seconds [1; 0: at once].")
+@click.option("--batch-rows", type=click.IntRange(1), help="Rows of a micro-batch at most [20000].")
+@click.option("--batch-ms", type=click.IntRange(0), help="How long one is gathered at most [20].")
+@click.option("--rates-refresh", metavar="S", help="How often rates are read again [60].")
 @click.option(
     "--block-bytes",
     type=click.IntRange(1, 1 << 30),
@@ -86,7 +92,7 @@ def main() -> None:
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 @click.argument("beam", nargs=-1, type=click.UNPROCESSED, metavar="[BEAM OPTIONS]")
 def run(*, verbose: bool, quiet: bool, beam: tuple[str, ...], **given: Any) -> None:
-    """Run the metering job over files.
+    """Run the metering job over files, or live with --streaming.
 
     Any option of Apache Beam may follow, for example --runner DirectRunner.
 
@@ -98,10 +104,19 @@ def run(*, verbose: bool, quiet: bool, beam: tuple[str, ...], **given: Any) -> N
     from pipelines.beam_options import beam_options  # noqa: PLC0415
     from pipelines.run import run_batch  # noqa: PLC0415
     from pipelines.settings import Asked, settle  # noqa: PLC0415
+    from pipelines.stream_settings import StreamAsked  # noqa: PLC0415
     from pipelines.summary import show_summary  # noqa: PLC0415
 
-    options = beam_options(beam, [name for each in run.params for name in each.opts])
-    summary = run_batch(settle(Asked(**given)), options, quiet=quiet)
+    names = [name for each in run.params for name in each.opts]
+    stream = StreamAsked(**{each.name: given.pop(each.name) for each in fields(StreamAsked)})
+    settings = settle(Asked(**given, stream=stream))
+    if given["streaming"]:
+        from pipelines.run_stream import run_stream  # noqa: PLC0415
+
+        summary = run_stream(settings, beam_options(beam, names, "PrismRunner"), quiet=quiet)
+    else:
+        summary = run_batch(settings, beam_options(beam, names), quiet=quiet)
+        leave_quickly()
     if not quiet:
         show_summary(console(), summary)
 
@@ -146,3 +161,4 @@ def demo() -> None:
     from pipelines.demo import run_demo  # noqa: PLC0415
 
     run_demo(console())
+    leave_quickly()

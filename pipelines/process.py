@@ -22,10 +22,9 @@ def keep_memory() -> None:
             libc.mallopt(_MMAP_THRESHOLD, _KEPT)
             libc.mallopt(_TRIM_THRESHOLD, _KEPT)
     gc.set_threshold(_OBJECTS, 50, 50)
-    atexit.register(leave_quickly)
 
 
 def leave_quickly() -> None:
-    """Leave what there is to the kernel: freeing objects one by one takes half a second."""
-    gc.disable()
-    gc.freeze()
+    """At the end leave what there is to the kernel: to free it all takes half a second."""
+    atexit.register(gc.freeze)
+    atexit.register(gc.disable)

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from pipelines.inputs import (
 )
 from pipelines.moments import moment, share
 from pipelines.problems import UserError
+from pipelines.stream_settings import LIVE_INPUTS, Stream, StreamAsked, check_stream
 from rates import RateBook, RateErrors, load_rates, read_rate_files
 from transforms.catalog import Catalog, Meter, Source
 from transforms.catalog_file import load_catalog
@@ -49,6 +50,7 @@ class Asked:
     max_rejects: str | None = None
     run_id: str | None = None
     block_bytes: int = BLOCK_BYTES
+    stream: StreamAsked = field(default_factory=StreamAsked)
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Settings:
     scope: Scope
     meters: tuple[Meter, ...]
     max_rejects: Decimal | None
+    stream: Stream | None = None
 
     @property
     def takes_place(self) -> bool:
@@ -128,7 +131,8 @@ def settle(asked: Asked) -> Settings:
     problems = _Problems()
     catalog = problems.of(lambda: read_catalog(asked.catalog), None)
     none: list[InputFile] = []
-    inputs = problems.of(lambda: find_inputs(asked.inputs), none)
+    stream = problems.of(lambda: _stream(asked), None)
+    inputs = none if asked.streaming else problems.of(lambda: find_inputs(asked.inputs), none)
     no_pieces: list[Piece] = []
     pieces = problems.of(lambda: _pieces(inputs, asked.block_bytes), no_pieces)
     output = problems.of(lambda: _output(asked.output), Path())
@@ -137,8 +141,6 @@ def settle(asked: Asked) -> Settings:
     end = problems.of(lambda: moment("--to", asked.end), None)
     if start is not None and end is not None and start >= end:
         problems.found.append(f"--from {asked.start} is not before --to {asked.end}")
-    if asked.streaming:
-        problems.found.append("--streaming is not in this version; without it, files are metered")
     if catalog is None:
         raise UserError(problems.found)
     checked = catalog
@@ -146,16 +148,29 @@ def settle(asked: Asked) -> Settings:
     source = problems.of(lambda: _source(checked, asked.source), None)
     meters = problems.of(lambda: _meters(checked, asked.meters), checked.meters[:0])
     problems.found.extend(_cut_windows(meters, [("--from", start), ("--to", end)]))
-    if asked.as_streamed and source is not None:
+    if asked.as_streamed and not asked.streaming and source is not None:
         kind = source
         problems.found.extend(problems.of(lambda: _not_recorded(checked, kind, inputs), []))
     if problems.found or source is None:
         raise UserError(problems.found)
     names = frozenset(meter.name for meter in meters)
-    scope = Scope(names, start, end, asked.as_streamed)
+    scope = Scope(names, start, end, asked.as_streamed or asked.streaming)
     return Settings(
-        asked, catalog, book, source, inputs, pieces, output, scope, meters, max_rejects
+        asked, catalog, book, source, inputs, pieces, output, scope, meters, max_rejects, stream
     )
+
+
+def _stream(asked: Asked) -> Stream | None:
+    if not asked.streaming:
+        if asked.stream.given:
+            raise UserError(f"{', '.join(asked.stream.given)}: only with --streaming")
+        live = [each for each in asked.inputs if each.startswith(LIVE_INPUTS)]
+        if live:
+            raise UserError([f"--input {each}: is read with --streaming" for each in live])
+        return None
+    if asked.replace:
+        raise UserError("--replace: a stream takes the place of no other run; a batch run does")
+    return check_stream(asked.stream, asked.inputs)
 
 
 def _pieces(inputs: Sequence[InputFile], block_bytes: int) -> list[Piece]:

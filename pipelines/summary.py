@@ -32,7 +32,7 @@ class Summary:
 
 
 _LEDGER = """
-SELECT outcome, reason, meter, SUM(events)::BIGINT FROM ledger
+SELECT outcome, reason, meter, SUM(events)::BIGINT FROM ledger_current
 WHERE run_id = ? AND (meter IS NULL OR outcome = 'rejected')
 GROUP BY outcome, reason, meter ORDER BY meter NULLS FIRST, reason
 """
@@ -40,15 +40,24 @@ GROUP BY outcome, reason, meter ORDER BY meter NULLS FIRST, reason
 _USAGE = """
 SELECT currency, SUM(TRUNC(cost))::HUGEINT, SUM(cost - TRUNC(cost)), COUNT(*),
   COUNT(*) FILTER (WHERE rate_label IS NULL)
-FROM usage WHERE run_id = ? GROUP BY currency ORDER BY currency
+FROM {usage} WHERE run_id = ? GROUP BY currency ORDER BY currency
 """
+# a stream writes a row again whenever it has grown
+_LATEST = """(
+  SELECT * FROM usage QUALIFY ROW_NUMBER() OVER (
+    PARTITION BY run_id, meter, customer_id, dimensions, window_start, window_end,
+      rate_label, rate_effective_from, unit_price, per, currency
+    ORDER BY event_count DESC, written_at DESC
+  ) = 1
+)"""
 
 
 def summarize(out: Path, run: runs.Run) -> Summary:
     """The summary of a run whose rows are written; it need not be visible yet."""
     connection = warehouse.connect(out, pending=run.run_id)
     ledger = connection.execute(_LEDGER, [run.run_id]).fetchall()
-    usage = connection.execute(_USAGE, [run.run_id]).fetchall()
+    rows = _LATEST if run.mode == "streaming" else "usage"
+    usage = connection.execute(_USAGE.format(usage=rows), [run.run_id]).fetchall()
     connection.close()
     own = {outcome: events for outcome, reason, meter, events in ledger if reason is None}
     return Summary(

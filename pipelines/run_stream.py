@@ -1,0 +1,102 @@
+"""One streaming run on this machine: from settings until its input ends or it is asked to stop.
+
+The engine's state lives in the memory of a process, so what a crash takes is built up again from
+the journal: see pipelines/stream_state.py and docs/time.md.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines import runs, stream_state
+from pipelines.engine import is_local, run_graph
+from pipelines.live_sources import live_source
+from pipelines.live_tables import LiveTables
+from pipelines.live_view import LiveView
+from pipelines.metering import Job, build
+from pipelines.prism import get_prism
+from pipelines.problems import UserError
+from pipelines.rate_versions import KeptBooks, RateVersions
+from pipelines.run import check_finished, failure
+from pipelines.settings import Settings
+from pipelines.signals import stopped_by_signals
+from pipelines.stream_progress import Observer
+from pipelines.summary import Summary, summarize
+from pipelines.write_live import WriteLive
+from transforms.live import Live
+from transforms.run import Run
+from transforms.spill import IN_MEMORY
+from transforms.timestamps import DAY, micros_of
+
+# each bucket that a micro-batch touches costs the engine a few milliseconds
+_KEY_BUCKETS, _SERIES_BUCKETS = 2, 1
+# how long rows wait at most for others, so that a file has more than a few
+_PAUSES_S = {"usage": 0.02, "events": 0.5, "rejects": 0.5, "ledger": 0.5}
+
+
+def run_stream(settings: Settings, options: PipelineOptions, *, quiet: bool = False) -> Summary:
+    """Runs the graph over what comes, until the input ends or a signal asks to stop.
+
+    Raises UserError before anything is written, and JobFailedError, after which a run with the same
+    run id goes on where this one was.
+    """
+    if not is_local(options):
+        raise UserError("--runner: with --output FOLDER a stream runs on this machine, on Prism")
+    prism = get_prism(options)
+    run_id = settings.asked.run_id or runs.new_run_id(datetime.now(UTC))
+    kept = stream_state.folder_of(settings.output, run_id) / "rates"
+    dimensions = {m.name: tuple(name for name, _ in m.dimensions) for m in settings.catalog.meters}
+    refresh_us = settings.stream.refresh_us if settings.stream else 0
+    tolerance_us = settings.catalog.future_tolerance_us
+    rates = RateVersions(kept, settings.asked.rates, dimensions, refresh_us, tolerance_us)
+    source = live_source(settings, run_id, rates)
+    with runs.reserved(settings.output, run_id):
+        source.check(again=stream_state.exists(settings.output, run_id))
+        record = stream_state.begin(settings, run_id)
+        try:
+            with ExitStack() as stack:
+                stack.enter_context(stopped_by_signals())
+                stack.enter_context(source.opened())
+                tables = stack.enter_context(LiveTables(settings.output, run_id, _PAUSES_S))
+                source.joined_with(tables)
+                stack.enter_context(LiveView(quiet=quiet))
+                graph = _graph(settings, record, source.read, KeptBooks(kept, dimensions))
+                run_graph(graph, options, Observer(), prism)
+            return _finish(settings, record)
+        except BaseException as error:
+            runs.write_run(settings.output, stream_state.ended(record, "failed"))
+            if isinstance(error, UserError):
+                raise
+            raise failure(record, error) from error
+
+
+def _finish(settings: Settings, record: runs.Run) -> Summary:
+    done = stream_state.ended(record, "succeeded")
+    check_finished(settings, record)
+    runs.write_run(settings.output, done)
+    return summarize(settings.output, done)
+
+
+def _graph(
+    settings: Settings, record: runs.Run, read: beam.PTransform, books: KeptBooks
+) -> Callable[[beam.Pipeline], None]:
+    catalog, stream = settings.catalog, settings.stream
+    early_us = stream.early_us if stream else 0
+    job = Job(
+        run=Run(record.run_id, micros_of(record.started_at)),
+        catalog=catalog,
+        book=settings.book,
+        books=books,
+        scope=settings.scope,
+        source=settings.source.name,
+        read=read,
+        write=lambda table: WriteLive(str(settings.output), record.run_id, table),
+        spill=IN_MEMORY,
+        key_buckets=_KEY_BUCKETS,
+        series_buckets=_SERIES_BUCKETS,
+        live=Live(early_us, max(catalog.dedup_horizon_us, DAY)),
+    )
+    return lambda pipeline: build(pipeline, job)

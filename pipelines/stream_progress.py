@@ -1,0 +1,40 @@
+"""What the command knows of a stream in its own process: for the live view, and the alarm."""
+
+from dataclasses import dataclass
+
+from pipelines.notices import notify
+from pipelines.tail_reader import progress
+from transforms.held_state import HELD
+from transforms.live_totals import LIVE_TOTALS
+
+
+@dataclass
+class Observer:
+    """Called about ten times a second while a stream runs."""
+
+    _reloaded: int = 0
+
+    def __post_init__(self) -> None:
+        self._reloaded = HELD.reloaded
+        LIVE_TOTALS.add_line(_reading)
+
+    def __call__(self) -> None:
+        """Passes on how far the source is, and says so at once if the engine lost state."""
+        seen = progress()
+        LIVE_TOTALS.watermark_us, LIVE_TOTALS.arrival_us = seen.watermark_us, seen.last_arrival_us
+        if HELD.reloaded > self._reloaded:
+            self._reloaded = HELD.reloaded
+            notify(
+                "ALARM: the engine lost state of this run, so counts may be wrong; stop it and go"
+                " on with the same --run-id, which builds its state up again"
+            )
+
+
+def _reading() -> str:
+    seen = progress()
+    texts = [f"{seen.files:,} files", f"{seen.behind_bytes / 1e6:,.1f} MB to read"]
+    if seen.replayed < seen.journalled:
+        texts.append(f"going on: batch {seen.replayed:,} of {seen.journalled:,} again")
+    if seen.lost:
+        texts.append(f"{seen.lost:,} files lost")
+    return " · ".join(texts)
