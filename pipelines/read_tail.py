@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.io.restriction_trackers import OffsetRange, OffsetRestrictionTracker
-from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
-from apache_beam.transforms.core import RestrictionProvider
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, Duration, Timestamp
 
@@ -18,10 +15,10 @@ from pipelines.inputs import Block, InputErrors
 from pipelines.inputs.find import absolute, nearest_name
 from pipelines.stopping import STOP
 from pipelines.tail_reader import Tail, close_tail, opened
+from pipelines.unbounded import BATCHES, END, WATERMARK
 from transforms.flow import FLOW
 
 _PREFIX = "tail:"
-_END = 1 << 62
 _SLICE_S = 0.2
 _POLL_S, _IDLE_POLL_S = 0.002, 0.005
 # how long after a call that gave something out the engine calls again: batches bring their own wait
@@ -82,35 +79,6 @@ class ReadTail(beam.PTransform):
         )
 
 
-class _Numbers(OffsetRestrictionTracker):
-    """The numbers of batches: to be split only between what was given out and the rest."""
-
-    def try_split(self, fraction_of_remainder: float) -> Any:
-        return None if fraction_of_remainder else super().try_split(0)
-
-    def is_bounded(self) -> bool:
-        return False
-
-
-class _AllBatches(RestrictionProvider):
-    def initial_restriction(self, element: bytes) -> OffsetRange:  # noqa: ARG002 - Beam's
-        return OffsetRange(0, _END)
-
-    def create_tracker(self, restriction: OffsetRange) -> _Numbers:
-        return _Numbers(restriction)
-
-    def restriction_size(self, element: bytes, restriction: OffsetRange) -> int:  # noqa: ARG002
-        return 1
-
-    def truncate(self, element: bytes, restriction: OffsetRange) -> None:  # noqa: ARG002
-        """A job that is drained reads no more."""
-        return
-
-
-_BATCHES = beam.DoFn.RestrictionParam(_AllBatches())
-_WATERMARK = beam.DoFn.WatermarkEstimatorParam(ManualWatermarkEstimator.default_provider())
-
-
 @dataclass
 class _Follow(beam.DoFn):
     tail: Tail
@@ -119,8 +87,8 @@ class _Follow(beam.DoFn):
     def process(
         self,
         _element: bytes,
-        batches: Any = _BATCHES,
-        watermark: Any = _WATERMARK,
+        batches: Any = BATCHES,
+        watermark: Any = WATERMARK,
     ) -> Iterator[TimestampedValue]:
         """Gives out what there is, or waits a little for it, and asks to be called again."""
         try:
@@ -150,7 +118,7 @@ class _Follow(beam.DoFn):
                 continue
             if reader.ended:
                 watermark.set_watermark(MAX_TIMESTAMP)
-                batches.try_claim(_END)
+                batches.try_claim(END)
                 reader.finish()
                 return
             _move(watermark, reader.watermark_us)

@@ -55,22 +55,24 @@ def run_stream(settings: Settings, options: PipelineOptions, *, quiet: bool = Fa
     source = live_source(settings, run_id, rates)
     with runs.reserved(settings.output, run_id):
         source.check(again=stream_state.exists(settings.output, run_id))
-        record = stream_state.begin(settings, run_id)
-        try:
-            with ExitStack() as stack:
-                stack.enter_context(stopped_by_signals())
-                stack.enter_context(source.opened())
-                tables = stack.enter_context(LiveTables(settings.output, run_id, _PAUSES_S))
-                source.joined_with(tables)
-                stack.enter_context(LiveView(quiet=quiet))
-                graph = _graph(settings, record, source.read, KeptBooks(kept, dimensions))
-                run_graph(graph, options, Observer(), prism)
-            return _finish(settings, record)
-        except BaseException as error:
-            runs.write_run(settings.output, stream_state.ended(record, "failed"))
-            if isinstance(error, UserError):
-                raise
-            raise failure(record, error) from error
+        stream_state.check(settings, run_id)
+        with stream_state.held(settings.output, run_id):
+            record = stream_state.begin(settings, run_id)
+            try:
+                with ExitStack() as stack:
+                    stack.enter_context(stopped_by_signals())
+                    stack.enter_context(source.opened())
+                    tables = stack.enter_context(LiveTables(settings.output, run_id, _PAUSES_S))
+                    source.joined_with(tables)
+                    stack.enter_context(LiveView(quiet=quiet))
+                    graph = _graph(settings, record, source.read, KeptBooks(kept, dimensions))
+                    run_graph(graph, options, Observer(), prism)
+                return _finish(settings, record)
+            except BaseException as error:
+                runs.write_run(settings.output, stream_state.ended(record, "failed"))
+                if isinstance(error, UserError):
+                    raise
+                raise failure(record, error) from error
 
 
 def _finish(settings: Settings, record: runs.Run) -> Summary:

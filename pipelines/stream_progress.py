@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pipelines import read_pubsub
 from pipelines.notices import notify
 from pipelines.tail_reader import progress
 from transforms.held_state import HELD
@@ -20,7 +21,7 @@ class Observer:
 
     def __call__(self) -> None:
         """Passes on how far the source is, and says so at once if the engine lost state."""
-        seen = progress()
+        seen = read_pubsub.progress() or progress()
         LIVE_TOTALS.watermark_us, LIVE_TOTALS.arrival_us = seen.watermark_us, seen.last_arrival_us
         if HELD.reloaded > self._reloaded:
             self._reloaded = HELD.reloaded
@@ -31,6 +32,9 @@ class Observer:
 
 
 def _reading() -> str:
+    messages = read_pubsub.progress()
+    if messages:
+        return f"{messages.held:,} messages held · {messages.again:,} deliveries again"
     seen = progress()
     texts = [f"{seen.files:,} files", f"{seen.behind_bytes / 1e6:,.1f} MB to read"]
     if seen.replayed < seen.journalled:

@@ -7,7 +7,11 @@
 | journal | its micro-batches, see pipelines/journal.py |
 """
 
+import fcntl
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,14 +47,38 @@ def exists(out: Path, run_id: str) -> bool:
     return (folder_of(out, run_id) / _TERMS).exists()
 
 
-def begin(settings: Settings, run_id: str) -> runs.Run:
-    """Shows the run as running, for the first time or again; checks that it may go on.
+def check(settings: Settings, run_id: str) -> None:
+    """Checks that a stream may begin under this id, or go on.
 
-    Raises UserError where the run was begun on other terms, before anything is written.
+    Raises UserError where it is that of a batch run, or of a stream that was begun on other terms.
     """
-    out = settings.output
-    runs.check_run_id(out, run_id, "streaming")
+    runs.check_run_id(settings.output, run_id, "streaming")
     _check_terms(settings, run_id)
+
+
+@contextmanager
+def held(out: Path, run_id: str) -> Iterator[None]:
+    """Hold the folder of a stream for this process while it runs; it is made where it is new.
+
+    Raises UserError where another process runs this stream.
+    """
+    path = folder_of(out, run_id)
+    path.mkdir(parents=True, exist_ok=True)
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(f"run {run_id} is running already, in another process") from None
+        yield
+    finally:
+        os.close(folder)
+
+
+def begin(settings: Settings, run_id: str) -> runs.Run:
+    """Shows the run, which is held, as running, for the first time or again. Raises as `check`."""
+    out = settings.output
+    check(settings, run_id)
     warehouse.prepare(out)
     meters = settings.catalog.meters
     warehouse.write_views(

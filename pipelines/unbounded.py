@@ -10,8 +10,7 @@ from apache_beam.io.restriction_trackers import OffsetRange, OffsetRestrictionTr
 from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
 from apache_beam.transforms.core import RestrictionProvider
 
-_ALL = OffsetRange(-(1 << 62), 1 << 62)
-END = _ALL.stop
+END = 1 << 62
 
 
 class _Numbers(OffsetRestrictionTracker):
@@ -25,8 +24,11 @@ class _Numbers(OffsetRestrictionTracker):
 
 
 class _AllBatches(RestrictionProvider):
+    def __init__(self, first: int) -> None:
+        self._all = OffsetRange(first, END)
+
     def initial_restriction(self, element: bytes) -> OffsetRange:  # noqa: ARG002 - Beam's
-        return _ALL
+        return self._all
 
     def create_tracker(self, restriction: OffsetRange) -> _Numbers:
         return _Numbers(restriction)
@@ -39,5 +41,8 @@ class _AllBatches(RestrictionProvider):
         return
 
 
-BATCHES = beam.DoFn.RestrictionParam(_AllBatches())
+BATCHES = beam.DoFn.RestrictionParam(_AllBatches(0))  # by number
+STAMPED_BATCHES = beam.DoFn.RestrictionParam(
+    _AllBatches(-END)
+)  # by stamp, which may be before 1970
 WATERMARK = beam.DoFn.WatermarkEstimatorParam(ManualWatermarkEstimator.default_provider())

@@ -75,20 +75,26 @@ def refuse_future(
 
 def refuse_oversized(run: Run, places: Places) -> Iterator[Tagged]:
     """Records over 1 MiB, of which the reader kept but the beginning."""
-    rows = places.block.oversized
-    if not rows:
+    block = places.block
+    if not block.oversized:
         return
-    arrivals = np.full(len(rows), places.clock_us)
+    at = np.array([offset for offset, _ in block.oversized])
+    arrivals = np.full(len(at), places.clock_us)
+    origins = [f"{block.path}:{offset}" for offset in at.tolist()]
+    if block.origins is not None:  # of messages, whose ids and times go on behind the lines'
+        origins = block.origins.take(pa.array(at)).to_pylist()
+    if block.published is not None:
+        arrivals = block.published[at]
     yield (
         "rejects",
         rejects_batch(
             run.run_id,
-            len(rows),
-            origin=[f"{places.block.path}:{offset}" for offset, _ in rows],
+            len(at),
+            origin=origins,
             reason=str(Reason.TOO_LARGE),
             detail="the record is over 1 MiB; its first 64 KiB are kept",
             received_at=pa.array(arrivals),
-            payload=[kept(head, Reason.TOO_LARGE) for _, head in rows],
+            payload=[kept(head, Reason.TOO_LARGE) for _, head in block.oversized],
         ),
     )
     yield from tally(arrivals, "received")
