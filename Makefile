@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: help setup prism demo test lint format bench clean lock
+.PHONY: help setup prism demo test lint format bench bench-live clean lock
 
 help:  ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,6 +35,11 @@ format: setup  ## Format the code
 
 bench: setup  ## Measure speed and memory against peers (minutes, and 1.2 GB of disk)
 	$(BIN)/python benchmarks/bench.py
+
+bench-live: setup prism  ## Measure a stream: latency, backlog, ten steady minutes
+	$(BIN)/python benchmarks/live.py latency
+	$(BIN)/python benchmarks/live.py backlog
+	$(BIN)/python benchmarks/live.py steady
 
 lock: setup  ## Resolve the dependencies anew into requirements.lock
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \

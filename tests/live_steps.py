@@ -48,7 +48,7 @@ class LiveSteps:
         self.read = BlockReader(self.run, self.catalog, self.source, self.buckets)
         self.first = KeyedStep(FirstProcessed(self.run, self.catalog))
         self.measure = Measurer(self.run, self.catalog, self.book, scope, self.buckets, rated=True)
-        self.cut = CutWindows(self.catalog)
+        self.cut = CutWindows()
         self.cut.start_bundle()
         self.revise = KeyedStep(Revise(self.catalog, self.live))
         self.price = Pricer(self.run, self.catalog, self.book)

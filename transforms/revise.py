@@ -52,7 +52,6 @@ class CutWindows(beam.DoFn):
     Holds the groups of one bundle. A delta is stamped with the first of its partials' stamps.
     """
 
-    catalog: Catalog
     _deltas: dict[Window, list[pa.RecordBatch]] = field(
         init=False, default_factory=lambda: defaultdict(list)
     )

@@ -167,7 +167,7 @@ def merge_what_was_damaged(store: Store) -> None:
     with LiveTables(store.out, "r", {"usage": 0.001}) as tables:
         tables.put("usage", usage(0))
         wait_for(tables, "usage", 1)
-        found(store.out / "usage").pop().write_bytes(b"nonsense")
+        found(store.out / "usage" / "r").pop().write_bytes(b"nonsense")
         for number in range(1, 10_000):
             tables.put("usage", usage(number))
             wait_for(tables, "usage", number + 1)

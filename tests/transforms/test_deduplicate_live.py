@@ -1,9 +1,7 @@
 """In a stream the first that is processed holds its key, as long as the horizon says."""
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -19,6 +17,7 @@ from apache_beam.typehints import KV
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.prism import get_prism
 from readings_rows import SLOTS, TYPES, Row, catalog, readings
 from transforms.arrow_coder import to_bytes
 from transforms.deduplicate import Deduplicator
@@ -128,17 +127,14 @@ class Keep(beam.DoFn):
 
 
 def prism() -> list[str]:
-    """The options for Prism, where there is one."""
-    usual = Path.home() / ".cache" / "meterbeam" / "prism-v2.77.0"
-    path = os.environ.get("METERBEAM_PRISM", str(usual))
-    if not Path(path).is_file():
-        pytest.skip("no Prism")
+    """The options for Prism; a UserError says how to get it where there is none."""
     return [
         "--runner=PrismRunner",
-        f"--prism_location={path}",
+        f"--prism_location={get_prism(PipelineOptions([]))}",
         "--prism_log_level=error",
         "--environment_type=LOOPBACK",
         "--streaming",
+        "--experiments=disable_prism_server_singleton",
         # Prism splits slow bundles so that two of one key run at once, and one's writes are lost
         "--experiments=prism_disable_sdf_split",
     ]

@@ -223,7 +223,7 @@ def test_an_archive_that_is_read_long_after_its_time_is_added_up_all_the_same() 
 
 def test_a_bundle_gives_one_delta_for_each_window_with_the_first_stamp() -> None:
     events = [Event("c", None, None, ONE, 0)]
-    cutter = CutWindows(CATALOG)
+    cutter = CutWindows()
     cutter.start_bundle()
     both = pa.concat_batches([partial_of(events, "sum", start) for start in (HOUR, 0)])
     for partial, stamp in ((both, 7), (partial_of(events, "sum", HOUR), 5)):
