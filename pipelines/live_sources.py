@@ -25,6 +25,10 @@ class LiveSource(Protocol):
     def read(self) -> beam.PTransform:
         """The source as a step of the graph."""
 
+    @property
+    def abandoned(self) -> bool:
+        """Whether it was stopped before it had given out again all that it gave out before."""
+
     def check(self, *, again: bool) -> None:
         """Raises UserError where it cannot be read, or not by a run that goes on."""
 
@@ -58,13 +62,18 @@ class TailSource:
         """Micro-batches of the files."""
         return ReadTail(self._tail)
 
+    @property
+    def abandoned(self) -> bool:
+        """Whether batches of the journal were left."""
+        return self._reader.abandoned
+
     def check(self, *, again: bool) -> None:
         """All that can be wrong is found when it is opened."""
 
     @contextmanager
     def opened(self) -> Iterator[None]:
         """Indexes what the tables have before they are changed."""
-        open_tail(self._tail)
+        self._reader = open_tail(self._tail)
         try:
             yield
         finally:
@@ -88,6 +97,11 @@ class PubSubSource:
         stream = self._stream
         rows, batch_us = stream.batch_rows, stream.batch_us
         return ReadPubSub(self._subscription, rows, batch_us, self._arrivals, self._rates)
+
+    @property
+    def abandoned(self) -> bool:
+        """No message comes again to a run that goes on: there is none."""
+        return False
 
     def check(self, *, again: bool) -> None:
         """Asks the service for the subscription."""

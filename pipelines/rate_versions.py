@@ -56,7 +56,8 @@ class RateVersions:
         try:
             files = read_rate_files(path)
             found = digest(content for _, content in files)
-            if found in (self._current, self._refused):
+            if found == self._current:
+                self._refused = None
                 return
             load_rates(files, self.dimensions)
         except RateErrors as error:

@@ -4,8 +4,8 @@ The engine's state lives in the memory of a process, so what a crash takes is bu
 the journal: see pipelines/stream_state.py and docs/time.md.
 """
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
 import apache_beam as beam
@@ -13,12 +13,12 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines import runs, stream_state
 from pipelines.engine import is_local, run_graph
-from pipelines.live_sources import live_source
+from pipelines.live_sources import LiveSource, live_source
 from pipelines.live_tables import LiveTables
 from pipelines.live_view import LiveView
 from pipelines.metering import Job, build
 from pipelines.prism import get_prism
-from pipelines.problems import UserError
+from pipelines.problems import JobFailedError, UserError
 from pipelines.rate_versions import KeptBooks, RateVersions
 from pipelines.run import check_finished, failure
 from pipelines.settings import Settings
@@ -53,21 +53,18 @@ def run_stream(settings: Settings, options: PipelineOptions, *, quiet: bool = Fa
     tolerance_us = settings.catalog.future_tolerance_us
     rates = RateVersions(kept, settings.asked.rates, dimensions, refresh_us, tolerance_us)
     source = live_source(settings, run_id, rates)
+    books = KeptBooks(kept, dimensions)
     with runs.reserved(settings.output, run_id):
         source.check(again=stream_state.exists(settings.output, run_id))
         stream_state.check(settings, run_id)
-        with stream_state.held(settings.output, run_id):
+        with stream_state.held(settings.output, run_id), stopped_by_signals():
+            whole = stream_state.is_whole(settings.output, run_id)
             record = stream_state.begin(settings, run_id)
             try:
-                with ExitStack() as stack:
-                    stack.enter_context(stopped_by_signals())
-                    stack.enter_context(source.opened())
-                    tables = stack.enter_context(LiveTables(settings.output, run_id, _PAUSES_S))
-                    source.joined_with(tables)
-                    stack.enter_context(LiveView(quiet=quiet))
-                    graph = _graph(settings, record, source.read, KeptBooks(kept, dimensions))
+                with _opened(settings, run_id, source, quiet=quiet):
+                    graph = _graph(settings, record, source.read, books)
                     run_graph(graph, options, Observer(), prism)
-                return _finish(settings, record)
+                return _finish(settings, record, whole=whole or not source.abandoned)
             except BaseException as error:
                 runs.write_run(settings.output, stream_state.ended(record, "failed"))
                 if isinstance(error, UserError):
@@ -75,11 +72,28 @@ def run_stream(settings: Settings, options: PipelineOptions, *, quiet: bool = Fa
                 raise failure(record, error) from error
 
 
-def _finish(settings: Settings, record: runs.Run) -> Summary:
+@contextmanager
+def _opened(settings: Settings, run_id: str, source: LiveSource, *, quiet: bool) -> Iterator[None]:
+    """Around the graph: the source, the tables and the view of a stream."""
+    with ExitStack() as stack:
+        stack.enter_context(source.opened())
+        tables = stack.enter_context(LiveTables(settings.output, run_id, _PAUSES_S))
+        source.joined_with(tables)
+        stack.enter_context(LiveView(quiet=quiet))
+        yield
+
+
+def _finish(settings: Settings, record: runs.Run, *, whole: bool) -> Summary:
+    if not whole:
+        raise JobFailedError(
+            f"run {record.run_id} was stopped while it built up again what a crash had taken, so"
+            " its tables lack some of what was read; go on with the same --run-id"
+        )
     done = stream_state.ended(record, "succeeded")
     check_finished(settings, record)
+    summary = summarize(settings.output, done)
     runs.write_run(settings.output, done)
-    return summarize(settings.output, done)
+    return summary
 
 
 def _graph(

@@ -75,6 +75,12 @@ def held(out: Path, run_id: str) -> Iterator[None]:
         os.close(folder)
 
 
+def is_whole(out: Path, run_id: str) -> bool:
+    """Whether the tables have all that the stream has read so far: it is new, or ended well."""
+    runs_of_it = out / "runs" / run_id
+    return not runs_of_it.exists() or (runs_of_it / "succeeded.parquet").exists()
+
+
 def begin(settings: Settings, run_id: str) -> runs.Run:
     """Shows the run, which is held, as running, for the first time or again. Raises as `check`."""
     out = settings.output

@@ -87,7 +87,8 @@ class TailReader:
 
     Opening it reads the origins of the run's events, to know which are in the table already. Raises
     UserError where records that were given out before are nowhere any more, InputReadError where a
-    table cannot be read, and OSError where the journal cannot be written.
+    table cannot be read, and OSError where the journal cannot be written. abandoned: whether it was
+    stopped before it had given out again what the journal had.
     """
 
     def __init__(self, tail: Tail, now: Callable[[], Moment] = Moment.now) -> None:
@@ -96,8 +97,8 @@ class TailReader:
         self._journal = Journal.open(tail.journal)
         self._earlier = EarlierBatches(self._journal, Path(tail.out), tail.run_id)
         self._clock = ArrivalClock(arrivals.recorded)
-        self._clock_us, self._replayed, self._abandoned = 0, 0, False
-        self.finished = False
+        self._clock_us, self._replayed = 0, 0
+        self.finished = self.abandoned = False
         if len(self._journal):
             last = self._journal.entry(len(self._journal) - 1)
             self._clock.resume(last.stamp_ms, last.watermark_us)
@@ -119,7 +120,7 @@ class TailReader:
     @property
     def ended(self) -> bool:
         """Whether all batches were given out, or all that a stop leaves."""
-        return self._abandoned or self._folders.ended
+        return self.abandoned or self._folders.ended
 
     @property
     def idle(self) -> bool:
@@ -194,7 +195,7 @@ class TailReader:
 
     def _again(self, number: int) -> Batch | None:
         if STOP.is_set() and number < len(self._earlier):
-            self._abandoned = True
+            self.abandoned = True
             return None
         self._replayed = max(self._replayed, min(number + 1, len(self._earlier)))
         return _batch(self._earlier.block(number), self._journal.entry(number))
