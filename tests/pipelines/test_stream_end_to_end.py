@@ -9,11 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from stream_reader import Reader
 
 from pipelines.stopping import STOP
 from runs_desk import RATES, event
 from stream_desk import Command, StreamDesk, until
-from stream_reader import Reader
 
 BROKEN = RATES + "tokns,list,2026-01-01,0.5,\n"
 DEARER = RATES + "tokens,dearer,2026-01-15T10:00:00Z,2,\n"

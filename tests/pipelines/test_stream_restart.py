@@ -11,11 +11,11 @@ import pytest
 from hostile_stream import Feed, feeds
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from stream_reader import Reader
 from test_stream_against_oracle import assert_same, expected, fed, of_outcome, tables
 
 from runs_desk import event
 from stream_desk import StreamDesk
-from stream_reader import Reader
 
 _KILLS = 3
 
