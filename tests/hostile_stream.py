@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
@@ -20,9 +21,10 @@ from strategies.lines import lines
 from strategies.pools import DAY_US, STARTED_AT_US
 from strategies.rate_tables import rate_tables
 
+_FEWEST = 40
 _NAMES = ("a.ndjson", "b.jsonl", "10.ndjson", "é.ndjson")
 _ENDS = (b"\n", b"\n", b"\r\n", b"\n \t\n", b"\n\r\n")
-# no key is held for longer than a hundred years
+# what is kept of a time of arrival, such as its keys, is kept for a hundred years at most
 _HORIZON = "36500d"
 _OLDEST_US = STARTED_AT_US - 36_000 * DAY_US
 _TOO_LARGE = b'{"pad":"' + b"x" * MAX_BYTES + b'"}'
@@ -87,6 +89,7 @@ def feeds(draw: DrawFn) -> Feed:
     found.insert(draw(st.integers(0, len(found))), _TOO_LARGE)
     # some hold a line end within, and so are several
     records = [part for line in found for part in line.split(b"\n")]
+    assume(len(records) > _FEWEST)
     names = draw(st.lists(st.sampled_from(_NAMES), min_size=1, max_size=3, unique=True))
     placed = [
         (draw(st.sampled_from(names)), part + draw(st.sampled_from(_ENDS))) for part in records
@@ -123,9 +126,11 @@ def _in_order(
         event = None
         if records:
             event = read_event(records[0], source, clock=STARTED_AT_US, tolerance=plan.tolerance_us)
+        if event and event.received_at < _OLDEST_US:
+            continue
         if event is None or event.reason:
             found.append((name, line, None, 0))
-        elif event.received_at > _OLDEST_US:
+        else:
             found.append((name, line, event.key, event.received_at))
     turns = defaultdict(list)
     for name, line, key, arrival in found:
