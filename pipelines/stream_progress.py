@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pipelines import read_pubsub
 from pipelines.notices import notify
 from pipelines.tail_reader import progress
+from transforms import window_log
 from transforms.held_state import HELD
 from transforms.live_totals import LIVE_TOTALS
 
@@ -16,19 +17,24 @@ class Observer:
     _reloaded: int = 0
 
     def __post_init__(self) -> None:
-        self._reloaded = HELD.reloaded
+        self._reloaded = _reloaded()
         LIVE_TOTALS.add_line(_reading)
 
     def __call__(self) -> None:
         """Passes on how far the source is, and says so at once if the engine lost state."""
         seen = read_pubsub.progress() or progress()
         LIVE_TOTALS.watermark_us, LIVE_TOTALS.arrival_us = seen.watermark_us, seen.last_arrival_us
-        if HELD.reloaded > self._reloaded:
-            self._reloaded = HELD.reloaded
+        if _reloaded() > self._reloaded:
+            self._reloaded = _reloaded()
             notify(
                 "ALARM: the engine lost state of this run, so counts may be wrong; stop it and go"
                 " on with the same --run-id, which builds its state up again"
             )
+
+
+def _reloaded() -> int:
+    """How often a state was not as this worker had left it: keys seen, and totals of windows."""
+    return HELD.reloaded + window_log.HELD.reloaded
 
 
 def _reading() -> str:

@@ -69,6 +69,7 @@ class HeldTotals:
         self.limit = limit
         self.nbytes = 0
         self._held: OrderedDict[Place, tuple[bytes, int, WindowTotals]] = OrderedDict()
+        self.reloaded = 0  # how often totals were there, but under another token
         self._warned: set[str] = set()
         self._lock = threading.Lock()
 
@@ -104,6 +105,7 @@ class HeldTotals:
     def _report(self, place: Place) -> None:
         Metrics.counter("meterbeam", "state_reloaded").inc()
         with self._lock:
+            self.reloaded += 1
             first = place[0] not in self._warned
             self._warned.add(place[0])
         if first:
