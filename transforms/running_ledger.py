@@ -2,8 +2,8 @@
 
 Keyed by the hour of arrival. A bundle's counts are appended to a bag, unread: one request to the
 engine. When they are shown, the bag is read and rewritten as the hour's totals, one number for each
-meter, outcome and reason. It is freed when the watermark is `slack_us` past the hour, and past the
-last counts that came.
+meter, outcome and reason. That is kept for good, a kilobyte or so an hour: however late an arrival
+of the same hour comes, the ledger balances.
 """
 
 import json
@@ -130,15 +130,12 @@ class RunningLedger(beam.DoFn):
             yield self._rows(hour, known)
 
     @on_timer(CLOSE)
-    def forget(
+    def show_last(
         self, hour: Any = beam.DoFn.KeyParam, counts: Any = beam.DoFn.StateParam(COUNTS)
     ) -> Iterator[pa.RecordBatch]:
-        """Gives what is left, and frees the state."""
-        known = decoded(counts.read())
-        counts.clear()
+        """Gives what is left. An hour is never forgotten: any arrival may come again."""
         self._closes.pop(hour, None)
-        if known.changed:
-            yield self._rows(hour, known)
+        yield from self.show_changed(hour, counts)
 
     def _rows(self, hour: int, known: Known) -> pa.RecordBatch:
         rows = [((hour, *what), known.totals[what]) for what in known.changed]

@@ -71,7 +71,7 @@ def test_a_bundle_takes_one_request_and_timers_of_event_time_are_set_once() -> N
     assert step.kept == 1
 
 
-def test_an_hour_that_is_over_leaves_nothing_behind() -> None:
+def test_an_hour_that_is_over_is_shown_and_goes_on_when_an_old_arrival_comes_again() -> None:
     step = ledger()
     step.process((0, counts(received=2)), 5)
     show(step)
@@ -79,8 +79,9 @@ def test_an_hour_that_is_over_leaves_nothing_behind() -> None:
     (timer,) = step.event_timers()
     assert step.timers[timer] >= HOUR + HOUR
     assert shown(step.fire(timer)) == [{"received": 4}]
-    assert step.kept == 0
     assert show(step) == []
+    step.process((0, counts(received=1)), 100 * DAY)
+    assert show(step) == [{"received": 5}]
 
 
 def test_hours_of_an_archive_that_is_read_long_after_its_time_are_added_up() -> None:
