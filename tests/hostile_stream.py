@@ -24,7 +24,7 @@ from strategies.rate_tables import rate_tables
 _FEWEST = 40
 _NAMES = ("a.ndjson", "b.jsonl", "10.ndjson", "é.ndjson")
 _ENDS = (b"\n", b"\n", b"\r\n", b"\n \t\n", b"\n\r\n")
-# what is kept of a time of arrival, such as its keys, is kept for a hundred years at most
+# keys are held for a hundred years at most; the ledger knows hours of any time
 _HORIZON = "36500d"
 _OLDEST_US = STARTED_AT_US - 36_000 * DAY_US
 _TOO_LARGE = b'{"pad":"' + b"x" * MAX_BYTES + b'"}'
@@ -126,7 +126,7 @@ def _in_order(
         event = None
         if records:
             event = read_event(records[0], source, clock=STARTED_AT_US, tolerance=plan.tolerance_us)
-        if event and event.received_at < _OLDEST_US:
+        if event and not event.reason and event.received_at < _OLDEST_US:
             continue
         if event is None or event.reason:
             found.append((name, line, None, 0))

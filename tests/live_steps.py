@@ -54,7 +54,7 @@ class LiveSteps:
         self.price = Pricer(self.run, self.catalog, self.book)
         self.count = CountBundle()
         self.count.start_bundle()
-        self.ledger = KeyedStep(RunningLedger(self.run.run_id, self.live))
+        self.ledger = KeyedStep(RunningLedger(self.run.run_id))
 
     def process(self, batches: Sequence[tuple[int, Sequence[Block]]]) -> Outputs:
         """From micro-batches with their stamps (µs) to the rows of all tables, as written."""

@@ -25,7 +25,7 @@ class Ledger(beam.PTransform):
         run_id = self.run_id
         if self.live:
             bundle = beam.ParDo(CountBundle()).with_output_types(HOURLY)
-            running = beam.ParDo(RunningLedger(run_id, self.live))
+            running = beam.ParDo(RunningLedger(run_id))
             rows = running.with_output_types(pa.RecordBatch)
             return pcoll | "Count bundle" >> bundle | "Add up live" >> rows
         return (

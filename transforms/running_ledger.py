@@ -2,8 +2,8 @@
 
 Keyed by the hour of arrival. A bundle's counts are appended to a bag, unread: one request to the
 engine. When they are shown, the bag is read and rewritten as the hour's totals, one number for each
-meter, outcome and reason. That is kept for good, a kilobyte or so an hour: however late an arrival
-of the same hour comes, the ledger balances.
+meter, outcome and reason. Totals are kept until the stream ends, a kilobyte or so an hour: however
+late another arrival of that hour comes, the ledger balances.
 """
 
 import json
@@ -23,13 +23,13 @@ from apache_beam.typehints import KV
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms.closing import closes_us
 from transforms.counts import Count, ledger_batch
-from transforms.live import Live
 from transforms.live_totals import LIVE_TOTALS
-from transforms.timestamps import HOUR, micros_of
+from transforms.timestamps import micros_of
 
 _SHOWN_EVERY_US = 500_000
+# when the global window ends, in whole milliseconds as engines count
+THE_END = Timestamp(micros=GlobalWindow().max_timestamp().micros // 1000 * 1000)
 HOURLY = KV[int, bytes]  # the hour (µs) and some of its counts
 
 Hour = Counter[tuple[str, str, str]]  # (meter or "", outcome, reason or "")
@@ -92,31 +92,27 @@ class RunningLedger(beam.DoFn):
     """(hour, counts) → rows of the ledger with the totals so far."""
 
     run_id: str
-    live: Live
-    _closes: dict[int, int] = field(init=False, default_factory=dict)  # as this copy has set it
+    _ending: set[int] = field(init=False, default_factory=set)  # hours this copy set a timer for
 
     COUNTS = BagStateSpec("counts", BytesCoder())
     SHOW = TimerSpec("show", TimeDomain.REAL_TIME)
-    CLOSE = TimerSpec("close", TimeDomain.WATERMARK)
+    END = TimerSpec("end", TimeDomain.WATERMARK)
 
     def process(
         self,
         element: tuple[int, bytes],
-        stamp: Any = beam.DoFn.TimestampParam,
         counts: Any = beam.DoFn.StateParam(COUNTS),
         show: Any = beam.DoFn.TimerParam(SHOW),
-        close: Any = beam.DoFn.TimerParam(CLOSE),
+        end: Any = beam.DoFn.TimerParam(END),
     ) -> None:
         """Keeps counts until the next half second, which has a timer of its own."""
         hour, more = element
         counts.add(more)
         tick = micros_of(datetime.now(UTC)) // _SHOWN_EVERY_US + 1
         show.set(Timestamp(micros=tick * _SHOWN_EVERY_US), dynamic_timer_tag=str(tick))
-        closes = closes_us(max(hour + HOUR, stamp.micros), self.live.slack_us)
-        known = self._closes.get(hour)
-        if known is None or known < closes:
-            self._closes[hour] = closes
-            close.set(Timestamp(micros=closes))
+        if hour not in self._ending:  # once: some engines keep each setting
+            self._ending.add(hour)
+            end.set(THE_END)
 
     @on_timer(SHOW)
     def show_changed(
@@ -129,13 +125,14 @@ class RunningLedger(beam.DoFn):
             counts.add(encoded(known.totals, are_totals=True))
             yield self._rows(hour, known)
 
-    @on_timer(CLOSE)
+    @on_timer(END)
     def show_last(
         self, hour: Any = beam.DoFn.KeyParam, counts: Any = beam.DoFn.StateParam(COUNTS)
     ) -> Iterator[pa.RecordBatch]:
-        """Gives what is left. An hour is never forgotten: any arrival may come again."""
-        self._closes.pop(hour, None)
+        """Gives what is left when the stream ends, and frees the state."""
         yield from self.show_changed(hour, counts)
+        counts.clear()
+        self._ending.discard(hour)
 
     def _rows(self, hour: int, known: Known) -> pa.RecordBatch:
         rows = [((hour, *what), known.totals[what]) for what in known.changed]

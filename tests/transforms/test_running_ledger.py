@@ -8,8 +8,7 @@ import pytest
 from apache_beam.utils.timestamp import Timestamp
 
 from keyed_step import KeyedStep
-from transforms.live import Live
-from transforms.running_ledger import CountBundle, RunningLedger, decoded, encoded
+from transforms.running_ledger import THE_END, CountBundle, RunningLedger, decoded, encoded
 from transforms.timestamps import DAY, HOUR, SECOND, micros_of
 
 RECEIVED = ("", "received", "")
@@ -17,7 +16,7 @@ LATE = ("tokens", "rejected", "too_late")
 
 
 def ledger() -> KeyedStep:
-    return KeyedStep(RunningLedger("run", Live(slack_us=HOUR)))
+    return KeyedStep(RunningLedger("run"))
 
 
 def counts(**named: int) -> bytes:
@@ -71,17 +70,16 @@ def test_a_bundle_takes_one_request_and_timers_of_event_time_are_set_once() -> N
     assert step.kept == 1
 
 
-def test_an_hour_that_is_over_is_shown_and_goes_on_when_an_old_arrival_comes_again() -> None:
+def test_the_end_of_the_stream_leaves_nothing_behind() -> None:
     step = ledger()
     step.process((0, counts(received=2)), 5)
     show(step)
     step.process((0, counts(received=2)), 6)
     (timer,) = step.event_timers()
-    assert step.timers[timer] >= HOUR + HOUR
+    assert step.timers[timer] == THE_END.micros
     assert shown(step.fire(timer)) == [{"received": 4}]
+    assert step.kept == 0
     assert show(step) == []
-    step.process((0, counts(received=1)), 100 * DAY)
-    assert show(step) == [{"received": 5}]
 
 
 def test_hours_of_an_archive_that_is_read_long_after_its_time_are_added_up() -> None:
