@@ -13,7 +13,7 @@ import pytest
 from kernels import Steps
 from pipelines.inputs import Block
 from rates import RateBook
-from transforms import block_reader, columnar, measure
+from transforms import block_reader, columnar, meter_batch
 from transforms.catalog_file import load_catalog
 from transforms.exact import ExactReader
 from transforms.measure import Scope
@@ -97,7 +97,9 @@ def test_an_event_that_cannot_be_metered_is_rejected_for_its_meter(
     def has(metering: Any, _: Any) -> bool:
         return "c5" in metering.readings.column("customer_id").to_pylist()
 
-    monkeypatch.setattr(measure._Metering, "_partials", poisoned(measure._Metering._partials, has))
+    monkeypatch.setattr(
+        meter_batch.MeterBatch, "_partials", poisoned(meter_batch.MeterBatch._partials, has)
+    )
     outputs = steps().process([block()])
     (reject,) = outputs.rows("rejects")
     assert (reject["reason"], reject["meter"], reject["customer_id"]) == (
