@@ -16,7 +16,7 @@ import grpc
 from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions
 from apache_beam.portability.api import beam_fn_api_pb2 as api
 from apache_beam.portability.api import beam_fn_api_pb2_grpc as services
-from apache_beam.runners.worker import sdk_worker_main
+from apache_beam.runners.worker import sdk_worker_main, statesampler
 from apache_beam.runners.worker.sdk_worker import SdkHarness, Sentinel
 from apache_beam.utils.thread_pool_executor import shared_unbounded_instance
 
@@ -44,6 +44,7 @@ class Loopback(services.BeamFnExternalWorkerPoolServicer):
     def __enter__(self) -> Self:
         if not isinstance(threading.excepthook, _ReaderHook):
             threading.excepthook = _ReaderHook(threading.excepthook)
+        self._sampler, statesampler.StateSampler = statesampler.StateSampler, _NoSampler
         self._server = grpc.server(shared_unbounded_instance(), options=[("grpc.so_reuseport", 0)])
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         services.add_BeamFnExternalWorkerPoolServicer_to_server(self, self._server)
@@ -56,6 +57,7 @@ class Loopback(services.BeamFnExternalWorkerPoolServicer):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        statesampler.StateSampler = self._sampler
         self._server.stop(None)
         for worker in list(self._workers.values()):
             worker.end()
@@ -111,6 +113,23 @@ class _Worker(SdkHarness):
                 return api.InstructionResponse(instruction_id=request.instruction_id, error=text)
 
         super()._execute(kept, request)
+
+
+class _NoSampler(statesampler.StateSampler):
+    """Does not measure how long the steps of a bundle take.
+
+    Beam starts a thread for that with each bundle, and waits for it at the end of the bundle: some
+    milliseconds, as many as a small bundle takes.
+    """
+
+    def start(self) -> None:
+        self.tracked_thread = threading.current_thread()
+        statesampler.set_current_tracker(self)
+        self.started = True
+
+    def stop(self) -> None:
+        statesampler.set_current_tracker(None)
+        self.finished = True
 
 
 class _ReaderHook:
