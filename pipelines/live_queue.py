@@ -12,7 +12,7 @@ from pipelines.live_files import LiveTableError
 from pipelines.live_folder import LiveFolder
 
 QUEUE_BYTES = 64 << 20
-_TOGETHER_S = 0.005  # what comes in one after the other shares a file
+_TOGETHER_S = 0.001  # what comes in one after the other shares a file
 _CROWDED_S = 0.01
 
 

@@ -8,6 +8,9 @@ import pyarrow as pa
 
 from pipelines import live_tables
 
+# what a bundle has of these goes into one file: the panes of all meters
+_TOGETHER = ("usage",)
+
 
 @dataclass
 class WriteLive(beam.PTransform):
@@ -33,7 +36,15 @@ class _Put(beam.DoFn):
 
     def start_bundle(self) -> None:
         self._tables = live_tables.opened(self.out, self.run_id)
+        self._batches: list[pa.RecordBatch] = []
 
     def process(self, batch: pa.RecordBatch) -> Iterator[int]:
-        self._tables.put(self.table, batch)
+        if self.table in _TOGETHER:
+            self._batches.append(batch)
+        else:
+            self._tables.put(self.table, batch)
         yield batch.num_rows
+
+    def finish_bundle(self) -> None:
+        for batch in self._batches:
+            self._tables.put(self.table, batch)
