@@ -64,9 +64,4 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
     valid.events | "Write events" >> job.write("events")
     priced.usage | "Write usage" >> job.write("usage")
     rejects | "All rejects" >> beam.Flatten() | "Write rejects" >> job.write("rejects")
-    (
-        counts
-        | "All counts" >> beam.Flatten()
-        | "Ledger" >> Ledger(run.run_id, live)
-        | "Write ledger" >> job.write("ledger")
-    )
+    counts | "Ledger" >> Ledger(run.run_id, live) | "Write ledger" >> job.write("ledger")

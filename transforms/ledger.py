@@ -1,5 +1,6 @@
 """The ledger: how many events each step took in and gave out, and why."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -20,16 +21,21 @@ class Ledger(beam.PTransform):
     run_id: str
     live: Live | None = None
 
-    def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
-        """PCollection of ((period, meter, outcome, reason), count) to one of record batches."""
+    def expand(self, counts: Sequence[beam.PCollection]) -> beam.PCollection:
+        """PCollections of ((period, meter, outcome, reason), count) to one of record batches."""
         run_id = self.run_id
         if self.live:
-            bundle = beam.ParDo(CountBundle()).with_output_types(HOURLY)
+            # before they are put together: so it is done where they are made, at no cost of its own
+            bundled = [
+                each | f"Count bundle {i}" >> beam.ParDo(CountBundle()).with_output_types(HOURLY)
+                for i, each in enumerate(counts)
+            ]
             running = beam.ParDo(RunningLedger(run_id))
             rows = running.with_output_types(pa.RecordBatch)
-            return pcoll | "Count bundle" >> bundle | "Add up live" >> rows
+            return bundled | "All counts" >> beam.Flatten() | "Add up live" >> rows
         return (
-            pcoll
+            counts
+            | "All counts" >> beam.Flatten()
             | "Add up" >> beam.CombinePerKey(sum)
             | "One list" >> beam.combiners.ToList()
             | "Rows"
