@@ -105,6 +105,7 @@ class _Follow(beam.DoFn):
             if FLOW.full:
                 if number > first:
                     break  # they go on their way when this call is over
+                reader.look()
                 time.sleep(_POLL_S)
                 continue
             batch = reader.batch(number)

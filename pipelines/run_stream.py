@@ -32,7 +32,7 @@ from transforms.spill import IN_MEMORY
 from transforms.timestamps import DAY, micros_of
 
 # each bucket that a micro-batch touches costs the engine a few milliseconds
-_KEY_BUCKETS, _SERIES_BUCKETS = 2, 1
+_KEY_BUCKETS, _SERIES_BUCKETS = 1, 1
 # how long rows wait at most for others, so that a file has more than a few
 _PAUSES_S = {"usage": 0.02, "events": 0.5, "rejects": 0.5, "ledger": 0.5}
 

@@ -149,6 +149,10 @@ class TailReader:
         """Give the journal back."""
         self._journal.close()
 
+    def look(self) -> None:
+        """See what came, while nothing can be given out: so its waiting begins."""
+        self._folders.poll(self._moment())
+
     def batch(self, number: int) -> Batch | None:
         """The batch of this number: one given out before, or the next; None if none is ready.
 

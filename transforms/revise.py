@@ -34,6 +34,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from transforms.arrow_coder import to_bytes
 from transforms.catalog import Catalog
 from transforms.closing import closes_us
+from transforms.flow import FLOW
 from transforms.live import Live
 from transforms.partials import in_pane
 from transforms.readings import buckets_of
@@ -56,6 +57,7 @@ class CutWindows(beam.DoFn):
         init=False, default_factory=lambda: defaultdict(list)
     )
     _stamp: Timestamp | None = field(init=False, default=None)
+    _begun_ms: int = field(init=False, default=0)
 
     def start_bundle(self) -> None:
         """Forgets what a failed bundle left behind."""
@@ -65,12 +67,19 @@ class CutWindows(beam.DoFn):
     def process(self, element: Keyed, stamp: Any = beam.DoFn.TimestampParam) -> None:
         """Cuts a partial where windows start."""
         (meter, bucket), partial = element
+        if self._stamp is None:
+            self._begun_ms = _ms(stamp)
+            FLOW.changing(self._begun_ms)
         for start, delta in buckets_of(partial, partial.column("rate_at").to_numpy()):
             self._deltas[meter, bucket, start].append(delta)
         self._stamp = stamp if self._stamp is None else min(stamp, self._stamp)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         """Gives the deltas."""
+        if self._stamp is None:
+            return
+        FLOW.changing(_ms(self._stamp), len(self._deltas))
+        FLOW.shown(self._begun_ms)
         for window, deltas in self._deltas.items():
             delta = deltas[0] if len(deltas) == 1 else add_up(deltas)
             yield WindowedValue((window, to_bytes(delta)), self._stamp, (GlobalWindow(),))
@@ -126,12 +135,13 @@ class Revise(beam.DoFn):
         if stamp.micros >= end or not early_us:
             pane = "late" if stamp.micros >= end else "early"
             yield from self._show(log, pane, delta, stamp.micros)
-            return
-        if is_first:
-            on_time.set(Timestamp(micros=end))
-        if not log.waits:
-            early.set(Timestamp(micros=micros_of(datetime.now(UTC)) + early_us))
-        log.wait(delta, stamp.micros)
+        else:
+            if is_first:
+                on_time.set(Timestamp(micros=end))
+            if not log.waits:
+                early.set(Timestamp(micros=micros_of(datetime.now(UTC)) + early_us))
+            log.wait(delta, stamp.micros)
+        FLOW.shown(_ms(stamp))
 
     @on_timer(EARLY)
     def show_early(
@@ -184,3 +194,7 @@ class Revise(beam.DoFn):
         if changed is not None:
             meter, bucket, _ = log.place[1]
             yield (meter, bucket), in_pane(changed, pane)
+
+
+def _ms(stamp: Timestamp) -> int:
+    return int(stamp.micros) // 1000
