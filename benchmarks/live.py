@@ -106,7 +106,7 @@ def backlog(args: argparse.Namespace) -> bool:
 def steady(args: argparse.Namespace) -> bool:
     """Latency and memory minute by minute, with many keys held."""
     with tempfile.TemporaryDirectory() as folder:
-        stream = Stream(Path(folder), ("--early", args.early))
+        stream = Stream(Path(folder), ("--early", args.early), args.horizon)
         feed, count = Feed(args.customers), args.keys + args.rate * 60 * args.minutes
         watch = Watch(stream, count, args.customers)
         stream.start()
@@ -180,6 +180,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=int, default=10, help="of steady")
     parser.add_argument("--rate", type=int, default=5000, help="events/s, of steady")
     parser.add_argument("--keys", type=int, default=3_000_000, help="held before, of steady")
+    parser.add_argument("--horizon", default="7d", help="how long keys are held, of steady")
     parser.add_argument("--runs", type=int, default=30, help="of pauses")
     parser.add_argument("--first", type=int, default=0, help="first seed of pauses")
     args = parser.parse_args()

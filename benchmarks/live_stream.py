@@ -29,21 +29,25 @@ BALANCED = "SELECT BOOL_AND(balanced) FROM ledger_balance"
 
 @dataclass
 class Stream:
-    """A streaming run of the command, in a folder of its own."""
+    """A streaming run of the command, in a folder of its own, that holds keys for `horizon`."""
 
     folder: Path
     options: tuple[str, ...] = ()
+    horizon: str = "7d"
     process: subprocess.Popen[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
         self.input, self.out = self.folder / "in", self.folder / "out"
         self.input.mkdir(parents=True)
+        self.catalog = self.folder / "catalog.yaml"
+        meters = (HERE / "live_catalog.yaml").read_text()
+        self.catalog.write_text(f"{meters}defaults: {{dedup_horizon: {self.horizon}}}\n")
 
     def start(self) -> None:
         """Starts the command."""
         command = [Path(sys.executable).with_name("meterbeam"), "run", "--streaming"]
         given = {
-            "--catalog": HERE / "live_catalog.yaml",
+            "--catalog": self.catalog,
             "--rates": HERE / "live_rates.csv",
             "--input": f"tail:{self.input}",
             "--output": self.out,
