@@ -37,8 +37,7 @@ def book_of_terms(meter: str, terms: pa.DictionaryArray) -> tuple[RateBook, np.n
     """A book of the terms in a column, to price with, and each row's place in it; -1 is no rate."""
     indexes = terms.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     used = np.unique(indexes[indexes >= 0])
-    texts = terms.dictionary.take(pa.array(used)).to_pylist()
-    book = RateBook(tuple(_rate(meter, text) for text in texts), "")
+    book = _book(meter, tuple(terms.dictionary.take(pa.array(used)).to_pylist()))
     places = np.where(indexes < 0, -1, np.searchsorted(used, indexes))
     return book, places.astype(np.int32)
 
@@ -46,6 +45,11 @@ def book_of_terms(meter: str, terms: pa.DictionaryArray) -> tuple[RateBook, np.n
 def _text(rate: Rate) -> str:
     price, per = (f"{number:.18f}" for number in (rate.unit_price, rate.per))
     return json.dumps([rate.label, rate.effective_from_us, price, per, rate.currency])
+
+
+@lru_cache(maxsize=1024)
+def _book(meter: str, texts: tuple[str, ...]) -> RateBook:
+    return RateBook(tuple(_rate(meter, text) for text in texts), "")
 
 
 @lru_cache(maxsize=4096)
