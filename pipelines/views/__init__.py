@@ -1,7 +1,7 @@
-"""The views over a run's tables: one file of plain SQL per view, in three layers.
+"""The views over a run's tables: a file of BigQuery's SQL for each view, in three layers.
 
 `stored.<table>` are the rows as written, `steps/*.sql` the results between, in the schema `steps`,
-and the rest are the tables and views that users read.
+and the rest are the tables and views that users read. See pipelines/views/dialects.py.
 """
 
 import json
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from pipelines.views.dialects import for_duckdb
 from transforms.tables import TABLES, USAGE
 
 # in the order of their needs: a view comes after those it reads
-_FILES = (
+VIEWS = (
     "runs",
     "steps/shown_runs",
     "events",
@@ -28,6 +29,7 @@ _FILES = (
     "steps/reject_windows",
     "steps/claims",
     "steps/ranked",
+    "usage_current",
     "steps/late_events",
     "steps/after_batch",
     "windows_to_backfill",
@@ -56,17 +58,15 @@ def views_sql(
     for table in TABLES:
         yield _view(f"stored.{table}", _reading(out / table, "_columns.parquet"))
     yield _view("stored.meters", _meters_sql(meters))
-    for name in _FILES:
-        sql = _read(name)
+    for name in VIEWS:
+        sql = "SELECT * FROM stored.usage" if name == "usage_current" else view_sql(name)
         if name == "steps/shown_runs" and pending is not None:
             sql += f"  OR run_id = {quoted(pending)}\n"
-        yield _view(name.replace("/", "."), sql)
-        if name == "steps/ranked":
-            yield _view("usage_current", "SELECT * FROM stored.usage")
+        yield _view(name.replace("/", "."), for_duckdb(sql))
     for meter, shape in meters.items():
         if meter != "current":  # usage_current is taken
             yield _view(f"usage_{meter}", _usage_of_meter(meter, shape.dimensions))
-    yield _view("usage_current", _read("usage_current"))
+    yield _view("usage_current", for_duckdb(view_sql("usage_current")))
     yield from stored_sql(out)
 
 
@@ -98,7 +98,8 @@ def glob_text(path: Path) -> str:
     return re.sub(r"([*?\[])", r"[\1]", str(path))
 
 
-def _read(name: str) -> str:
+def view_sql(name: str) -> str:
+    """Give the SQL of a view, a name of `VIEWS`, in BigQuery's dialect."""
     return resources.files(__name__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
 
 
@@ -128,7 +129,7 @@ def _usage_of_meter(meter: str, dimensions: Sequence[str]) -> str:
         identifier = '"' + name.replace('"', '""') + '"'
         columns.append(f"json_extract_string(dimensions, {quoted(pointer)}) AS {identifier},")
     # the meter first: its name has no brace, where that of a dimension may
-    template = _read("usage_of_meter").replace("{meter}", quoted(meter))
+    template = view_sql("usage_of_meter").replace("{meter}", quoted(meter))
     return template.replace("{dimensions}", "\n  ".join(columns))
 
 

@@ -29,7 +29,7 @@ unrated AS (
 SELECT
   COALESCE(sums.customer_id, unrated.customer_id) AS customer_id,
   sums.currency,
-  TRY_CAST(sums.whole + TRUNC(sums.rest) AS DECIMAL(38, 18)) + (sums.rest - TRUNC(sums.rest)) AS cost,
+  SAFE_CAST(sums.whole + TRUNC(sums.rest) AS BIGNUMERIC(38, 18)) + (sums.rest - TRUNC(sums.rest)) AS cost,
   COALESCE(sums.usage_rows, 0) AS usage_rows,
   COALESCE(unrated.unrated_rows, 0) AS unrated_rows,
   COALESCE(sums.out_of_range_rows, 0) AS out_of_range_rows

@@ -4,7 +4,7 @@
 -- the day, and where nothing at all has a rate there is a row without currency and cost that says so.
 WITH
 current_rows AS (
-  SELECT CAST(window_start AT TIME ZONE 'UTC' AS DATE) AS day, currency, unit_price, cost
+  SELECT DATE(window_start, 'UTC') AS day, currency, unit_price, cost
   FROM usage_current
 ),
 -- whole units and fractions are added apart: their sums fit where a sum of 38 digits would fail
@@ -29,7 +29,7 @@ unrated AS (
 SELECT
   COALESCE(sums.day, unrated.day) AS day,
   sums.currency,
-  TRY_CAST(sums.whole + TRUNC(sums.rest) AS DECIMAL(38, 18)) + (sums.rest - TRUNC(sums.rest)) AS cost,
+  SAFE_CAST(sums.whole + TRUNC(sums.rest) AS BIGNUMERIC(38, 18)) + (sums.rest - TRUNC(sums.rest)) AS cost,
   COALESCE(sums.usage_rows, 0) AS usage_rows,
   COALESCE(unrated.unrated_rows, 0) AS unrated_rows,
   COALESCE(sums.out_of_range_rows, 0) AS out_of_range_rows

@@ -7,7 +7,7 @@ QUALIFY ROW_NUMBER() OVER (
   PARTITION BY event_key
   ORDER BY
     received_at,
-    REGEXP_REPLACE(origin, ':[0-9]{1,18}$', ''),
-    CAST(NULLIF(REGEXP_EXTRACT(origin, ':([0-9]{1,18})$', 1), '') AS BIGINT),
+    REGEXP_REPLACE(origin, r':[0-9]{1,18}$', ''),
+    CAST(REGEXP_EXTRACT(origin, r':([0-9]{1,18})$') AS INT64),
     run_id
 ) = 1

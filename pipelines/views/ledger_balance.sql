@@ -36,13 +36,13 @@ sums AS (
 SELECT
   run_id,
   meter,
-  CASE WHEN meter IS NULL THEN CAST(received AS BIGINT) END AS received,
-  CASE WHEN meter IS NULL THEN CAST(accepted AS BIGINT) END AS accepted,
-  CASE WHEN meter IS NULL THEN CAST(duplicate AS BIGINT) END AS duplicate,
-  CASE WHEN meter IS NOT NULL THEN CAST(matched AS BIGINT) END AS matched,
-  CASE WHEN meter IS NOT NULL THEN CAST(metered AS BIGINT) END AS metered,
-  CASE WHEN meter IS NOT NULL THEN CAST(counted AS BIGINT) END AS counted,
-  CAST(rejected AS BIGINT) AS rejected,
+  CASE WHEN meter IS NULL THEN CAST(received AS INT64) END AS received,
+  CASE WHEN meter IS NULL THEN CAST(accepted AS INT64) END AS accepted,
+  CASE WHEN meter IS NULL THEN CAST(duplicate AS INT64) END AS duplicate,
+  CASE WHEN meter IS NOT NULL THEN CAST(matched AS INT64) END AS matched,
+  CASE WHEN meter IS NOT NULL THEN CAST(metered AS INT64) END AS metered,
+  CASE WHEN meter IS NOT NULL THEN CAST(counted AS INT64) END AS counted,
+  CAST(rejected AS INT64) AS rejected,
   CASE
     WHEN meter IS NULL THEN received = accepted + duplicate + rejected
     ELSE matched = metered + rejected AND metered = counted

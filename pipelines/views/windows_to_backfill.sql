@@ -13,6 +13,6 @@ WITH found AS (
   SELECT meter, window_start, window_end, 'after_batch' AS reason, events
   FROM steps.after_batch
 )
-SELECT meter, window_start, window_end, reason, CAST(SUM(events) AS BIGINT) AS events
+SELECT meter, window_start, window_end, reason, CAST(SUM(events) AS INT64) AS events
 FROM found
 GROUP BY meter, window_start, window_end, reason

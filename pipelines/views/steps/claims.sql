@@ -20,7 +20,7 @@ edited AS (
   SELECT meter
   FROM windows
   GROUP BY meter
-  HAVING COUNT(DISTINCT EPOCH_US(window_end) - EPOCH_US(window_start)) > 1
+  HAVING COUNT(DISTINCT UNIX_MICROS(window_end) - UNIX_MICROS(window_start)) > 1
 ),
 touched AS (
   SELECT own.run_id, own.meter, own.window_start, own.window_end
@@ -41,8 +41,8 @@ claimed AS (
   JOIN touched
     ON touched.meter = windows.meter
     -- no window crosses midnight in UTC, so that the day is a key to join on
-    AND CAST(touched.window_start AT TIME ZONE 'UTC' AS DATE)
-      = CAST(windows.window_start AT TIME ZONE 'UTC' AS DATE)
+    AND DATE(touched.window_start, 'UTC')
+      = DATE(windows.window_start, 'UTC')
     AND touched.window_start < windows.window_end
     AND windows.window_start < touched.window_end
   WHERE windows.meter IN (SELECT meter FROM edited)

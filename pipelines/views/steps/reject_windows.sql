@@ -4,7 +4,7 @@
 -- the window whatever its length, since every length divides a day.
 WITH
 own AS (
-  SELECT run_id, meter, MAX(EPOCH_US(window_end) - EPOCH_US(window_start)) AS window_us
+  SELECT run_id, meter, MAX(UNIX_MICROS(window_end) - UNIX_MICROS(window_start)) AS window_us
   FROM steps.usage_windows
   GROUP BY run_id, meter
 ),
@@ -14,7 +14,7 @@ anyones AS (
   GROUP BY meter
 ),
 refused AS (
-  SELECT run_id, meter, reason, event_key, origin, received_at, EPOCH_US(event_time) AS event_us
+  SELECT run_id, meter, reason, event_key, origin, received_at, UNIX_MICROS(event_time) AS event_us
   FROM stored.rejects
   WHERE
     run_id IN (SELECT run_id FROM steps.shown_runs)
@@ -25,10 +25,10 @@ refused AS (
 measured AS (
   SELECT
     refused.*,
-    COALESCE(own.window_us, stored.meters.window_us, anyones.window_us, 86400000000) AS window_us
+    COALESCE(own.window_us, known.window_us, anyones.window_us, 86400000000) AS window_us
   FROM refused
   LEFT JOIN own ON own.run_id = refused.run_id AND own.meter = refused.meter
-  LEFT JOIN stored.meters ON stored.meters.meter = refused.meter
+  LEFT JOIN stored.meters AS known ON known.meter = refused.meter
   LEFT JOIN anyones ON anyones.meter = refused.meter
 ),
 placed AS (
@@ -40,6 +40,6 @@ placed AS (
 )
 SELECT
   run_id, meter, reason, COALESCE(event_key, origin) AS event_key, received_at,
-  MAKE_TIMESTAMPTZ(start_us) AS window_start,
-  MAKE_TIMESTAMPTZ(start_us + window_us) AS window_end
+  TIMESTAMP_MICROS(start_us) AS window_start,
+  TIMESTAMP_MICROS(start_us + window_us) AS window_end
 FROM placed

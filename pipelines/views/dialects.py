@@ -1,0 +1,60 @@
+"""The SQL of the views, which is BigQuery's, as each engine wants it.
+
+A view names what it reads in three layers: `stored.<table>` are the rows as written, `steps.<view>`
+the results between, and the rest is what users read. In DuckDB these are schemas. A dataset of
+BigQuery has none: there the rows as written are `<table>`, and what else would have that name, or
+is a step, is `steps_<name>`.
+"""
+
+from collections.abc import Collection
+from functools import lru_cache
+
+from sqlglot import exp, parse_one
+from sqlglot.dialects.duckdb import DuckDB
+from sqlglot.generators.duckdb import DuckDBGenerator
+
+from transforms.tables import TABLES
+
+_STORED, _STEPS = "stored", "steps"
+
+
+class _Local(DuckDB):
+    """DuckDB's SQL where sqlglot's own would say something else than BigQuery."""
+
+    class Generator(DuckDBGenerator):
+        """Moments have a zone: sqlglot gives timestamps without one."""
+
+        TRANSFORMS = {  # noqa: RUF012 - as sqlglot has it
+            **DuckDBGenerator.TRANSFORMS,
+            exp.UnixToTime: lambda self, e: self.func("MAKE_TIMESTAMPTZ", e.this),
+            exp.Date: lambda self, e: f"CAST({self.sql(e, 'this')} AT TIME ZONE 'UTC' AS DATE)",
+        }
+
+
+@lru_cache(maxsize=256)
+def for_duckdb(sql: str) -> str:
+    """The SQL for DuckDB. Times are TIMESTAMP WITH TIME ZONE, and dates of them are UTC's."""
+    return parse_one(sql, read="bigquery").sql(_Local, pretty=True)
+
+
+def for_bigquery(sql: str, dataset: str, views: Collection[str]) -> str:
+    """The SQL for a dataset, `project.dataset`.
+
+    `views` are those that users read, by name; other names without a layer are the SQL's own.
+    """
+    project, _, name = dataset.rpartition(".")
+    tree = parse_one(sql, read="bigquery")
+    for table in list(tree.find_all(exp.Table)):
+        if table.db or table.name in views:
+            target = bigquery_name(table.name, table.db)
+            known = exp.table_(target, db=name, catalog=project, quoted=True)
+            table.replace(exp.alias_(known, table.alias or table.name, table=True))
+    return tree.sql("bigquery", pretty=True)
+
+
+def bigquery_name(name: str, layer: str = "") -> str:
+    """What a table or view is called in a dataset."""
+    if layer == _STORED and name in TABLES:
+        return name
+    is_step = layer in {_STORED, _STEPS} or name in TABLES
+    return f"{_STEPS}_{name}" if is_step else name
