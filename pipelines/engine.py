@@ -56,7 +56,7 @@ def start_options(options: PipelineOptions, endpoint: str) -> PipelineOptions:
     if environment not in (None, "LOOPBACK"):
         raise UserError(
             f"--environment_type {environment}: streams on this machine run in the process of the"
-            " command; leave it out, or name an engine with --runner"
+            " command; leave it out"
         )
     local.view_as(StandardOptions).runner = LOCAL_RUNNER
     local.view_as(StandardOptions).streaming = True

@@ -23,15 +23,15 @@ class LiveView:
     """A context in which a thread shows LIVE_TOTALS on standard error; at its end they are reset.
 
     On a terminal what else is written stands above the table, which is gone at the end. Nothing is
-    shown if `quiet`; `plain` asks for lines on a terminal too, as beside a log.
+    shown if `quiet`.
     """
 
-    def __init__(self, *, quiet: bool = False, plain: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._console = Console(stderr=True)
         in_place = self._console.is_terminal and self._console.is_interactive
         self._live: Live | None = None
-        if in_place and not quiet and not plain:
+        if in_place and not quiet:
             self._live = Live(
                 console=self._console,
                 auto_refresh=False,
@@ -41,7 +41,7 @@ class LiveView:
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._show, name="live view", daemon=True)
         self._rates = Rates()
-        self._started = 0.0
+        self._started = self._said = 0.0
 
     def __enter__(self) -> Self:
         self._started = time.monotonic()
@@ -84,7 +84,8 @@ class LiveView:
                 seen, self._rates, seconds, time.time_ns() // 1000, width=width, height=height
             )
             self._live.update(shown, refresh=True)
-        elif seconds // _PLAIN_EVERY_S > (seconds - _REFRESH_S) // _PLAIN_EVERY_S:
+        elif seconds >= self._said + _PLAIN_EVERY_S:
+            self._said = seconds
             sys.stderr.write(line(seen, self._rates, seconds, time.time_ns() // 1000) + "\n")
             sys.stderr.flush()
 

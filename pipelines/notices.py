@@ -3,13 +3,15 @@
 The live view, while it is there, takes them, so that they stand above it.
 """
 
+import contextlib
 import sys
 from collections.abc import Callable
 
 
 def _print(text: str) -> None:
-    sys.stderr.write(f"meterbeam: {text}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):  # nobody listens: the stream goes on
+        sys.stderr.write(f"meterbeam: {text}\n")
+        sys.stderr.flush()
 
 
 _printers: list[Callable[[str], None]] = [_print]

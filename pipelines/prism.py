@@ -107,8 +107,7 @@ def _download(options: PipelineOptions) -> Path:
             "  make prism                 builds it, with Go 1.26; so does, without a checkout,\n"
             "                             python -m pipelines.build_prism\n"
             "  --prism_location FILE      one you have, or METERBEAM_PRISM=FILE; releases are at\n"
-            f"                             https://github.com/apache/beam/releases/tag/{VERSION}\n"
-            "  --runner FlinkRunner       an engine of your own, with its options"
+            f"                             https://github.com/apache/beam/releases/tag/{VERSION}"
         ) from error
 
 

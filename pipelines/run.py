@@ -13,7 +13,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineState
 
-from pipelines import runs, warehouse
+from pipelines import run_lock, runs, warehouse
 from pipelines.inputs import InputReadError
 from pipelines.metering import Job, build
 from pipelines.parquet_sink import WriteParquet
@@ -41,14 +41,15 @@ def run_batch(settings: Settings, options: PipelineOptions, *, quiet: bool = Fal
     visible and a rerun with the same run id starts clean.
     """
     run_id = settings.asked.run_id or runs.new_run_id(datetime.now(UTC))
-    with runs.reserved(settings.output, run_id):
+    runs.check_run_id(settings.output, run_id, "batch")
+    with run_lock.held(settings.output, run_id):
         record = _begin(settings, run_id)
         try:
             with Progress(quiet=quiet):
                 _run_graph(settings, record, options)
             return _finish(settings, record)
         except BaseException as error:
-            runs.write_run(settings.output, _ended(record, "failed"))
+            runs.write_failed(settings.output, _ended(record, "failed"))
             raise failure(record, error) from error
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines import runs, stream_state
+from pipelines import run_lock, runs, stream_state
 from pipelines.engine import is_local, run_graph
 from pipelines.live_sources import LiveSource, live_source
 from pipelines.live_tables import LiveTables
@@ -54,22 +54,21 @@ def run_stream(settings: Settings, options: PipelineOptions, *, quiet: bool = Fa
     rates = RateVersions(kept, settings.asked.rates, dimensions, refresh_us, tolerance_us)
     source = live_source(settings, run_id, rates)
     books = KeptBooks(kept, dimensions)
-    with runs.reserved(settings.output, run_id):
-        source.check(again=stream_state.exists(settings.output, run_id))
-        stream_state.check(settings, run_id)
-        with stream_state.held(settings.output, run_id), stopped_by_signals():
-            whole = stream_state.is_whole(settings.output, run_id)
-            record = stream_state.begin(settings, run_id)
-            try:
-                with _opened(settings, run_id, source, quiet=quiet):
-                    graph = _graph(settings, record, source.read, books)
-                    run_graph(graph, options, Observer(), prism)
-                return _finish(settings, record, whole=whole or not source.abandoned)
-            except BaseException as error:
-                runs.write_run(settings.output, stream_state.ended(record, "failed"))
-                if isinstance(error, UserError):
-                    raise
-                raise failure(record, error) from error
+    source.check(again=stream_state.exists(settings.output, run_id))
+    stream_state.check(settings, run_id)
+    with run_lock.held(settings.output, run_id), stopped_by_signals():
+        whole = stream_state.is_whole(settings.output, run_id)
+        record = stream_state.begin(settings, run_id)
+        try:
+            with _opened(settings, run_id, source, quiet=quiet):
+                graph = _graph(settings, record, source.read, books)
+                run_graph(graph, options, Observer(), prism)
+            return _finish(settings, record, whole=whole or not source.abandoned)
+        except BaseException as error:
+            runs.write_failed(settings.output, stream_state.ended(record, "failed"))
+            if isinstance(error, UserError):
+                raise
+            raise failure(record, error) from error
 
 
 @contextmanager

@@ -4,13 +4,11 @@ A run is a folder `OUT/runs/<run_id>` with a file for each status it had. A batc
 no view until the file of its success is there, so that one rename shows all of them at once.
 """
 
-import fcntl
 import json
+import logging
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +24,7 @@ from transforms.timestamps import format_time
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FIRST = 20
+_LOG = logging.getLogger(__name__)
 
 
 class RunIdError(UserError):
@@ -132,6 +131,14 @@ def write_run(out: Path, run: Run) -> None:
             (folder / f"{ended}.parquet").unlink(missing_ok=True)
 
 
+def write_failed(out: Path, run: Run) -> None:
+    """Write that a run failed; where even that cannot be written, it stays one that is running."""
+    try:
+        write_run(out, run)
+    except OSError as error:
+        _LOG.warning("the failure of run %s could not be noted: %s", run.run_id, error)
+
+
 def verify_ledger(out: Path, run_id: str) -> list[str]:
     """Say where the ledger of a run does not balance; the run need not be visible yet."""
     with warehouse.connect(out, pending=run_id) as connection:
@@ -228,26 +235,3 @@ def _imbalances(  # noqa: PLR0917 -- the columns of ledger_balance in their orde
     if metered != counted:
         problems.append(f"meter {meter}: {metered} events metered, but {counted} in usage")
     return problems
-
-
-@contextmanager
-def reserved(out: Path, run_id: str) -> Iterator[None]:
-    """Hold a run id for this process while it runs.
-
-    Raises:
-        RunIdError: where another process is running under that id, or the id is illegal.
-
-    """
-    if not _RUN_ID.fullmatch(run_id) or not (out / "runs").is_dir():
-        yield  # `check_run_id` speaks of the one; in a new folder nobody else can be running
-        return
-    path = out / "runs" / f".{run_id}.lock"
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunIdError(f"run {run_id} is running already, in another process") from None
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)

@@ -4,14 +4,11 @@
 |---|---|
 | terms.json | what must be the same when it goes on: catalog, source, inputs |
 | rates/<digest>/ | every version of the rates it has used |
+| rates/history | since when each of them held |
 | journal | its micro-batches, see pipelines/journal.py |
 """
 
-import fcntl
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,25 +51,6 @@ def check(settings: Settings, run_id: str) -> None:
     """
     runs.check_run_id(settings.output, run_id, "streaming")
     _check_terms(settings, run_id)
-
-
-@contextmanager
-def held(out: Path, run_id: str) -> Iterator[None]:
-    """Hold the folder of a stream for this process while it runs; it is made where it is new.
-
-    Raises UserError where another process runs this stream.
-    """
-    path = folder_of(out, run_id)
-    path.mkdir(parents=True, exist_ok=True)
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"run {run_id} is running already, in another process") from None
-        yield
-    finally:
-        os.close(folder)
 
 
 def is_whole(out: Path, run_id: str) -> bool:

@@ -76,14 +76,27 @@ def prepare(out: Path) -> None:
 def written_aside(path: Path) -> Iterator[Path]:
     """Give a path beside `path`, which readers pass over, and put what is written there in place.
 
-    A block that fails leaves nothing behind.
+    It may become a file or a folder.
+
+    A block that fails leaves nothing behind, and a power failure all of it or nothing.
     """
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         yield aside
+        for each in (*aside.rglob("*"), aside):
+            _keep_on_disk(each)
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _keep_on_disk(path: Path) -> None:
+    """Let a file or a folder, without what is in it, outlast a power failure."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def write_views(

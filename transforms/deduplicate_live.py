@@ -7,7 +7,7 @@ stream has reached; within an element the first is as in batch. How long a key i
 transforms/seen_keys.py.
 
 The number of buckets is fixed for as long as the stream's state lives. Each bucket that a small
-batch touches costs some calls of the engine, so there are few: as many as workers, or some more.
+batch touches costs some calls of the engine, so on one machine there is one.
 """
 
 import uuid

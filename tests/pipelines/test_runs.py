@@ -7,6 +7,7 @@ import pytest
 from stored_rows import Store, at, event_row, ledger_row, new_store, reject_row, run_row, usage_row
 
 from pipelines.runs import (
+    Run,
     RunIdError,
     check_run_id,
     clear_run,
@@ -14,6 +15,7 @@ from pipelines.runs import (
     rejected,
     verify_ledger,
     windows_already_covered,
+    write_failed,
 )
 
 
@@ -159,3 +161,13 @@ def test_all_covered_windows_are_counted_and_the_first_are_named(store: Store) -
     found = windows_already_covered(store.out, run)
     assert len(found) == 23
     assert len(found[:100]) == 20
+
+
+def test_a_failure_that_cannot_be_noted_hides_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "runs").write_text("no folder")
+    now = datetime.now(UTC)
+    run = Run("r", "batch", "failed", None, None, (), now, now, "digest", None)
+    write_failed(tmp_path, run)
+    assert "the failure of run r could not be noted" in caplog.text

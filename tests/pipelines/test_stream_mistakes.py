@@ -63,6 +63,10 @@ BEFORE_A_RUN: dict[str, tuple[Change, str]] = {
         lambda desk: desk.streaming("--input", "pubsub://project/subscription"),
         "one subscription, or folders",
     ),
+    "an output that cannot be written": (
+        lambda desk: desk.streaming("--output", "/proc/out"),
+        "/proc/out cannot be written",
+    ),
     "another runner": (lambda desk: desk.streaming("--runner", "FlinkRunner"), "--runner"),
 }
 AFTER_A_RUN: dict[str, tuple[Change, str]] = {
