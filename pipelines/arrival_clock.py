@@ -15,7 +15,7 @@ _LAG_US = SECOND // 10
 
 @dataclass
 class ArrivalClock:
-    """The last stamp (ms) and the watermark (µs).
+    """The last stamp (ms) and the watermark (µs), which is `FIRST` while there is none.
 
     recorded: whether records bring their arrivals; else they arrive when they are read.
     latest_us: the last arrival so far; None before the first.
@@ -54,14 +54,15 @@ class ArrivalClock:
         self._busy_us = self._moved_us = steady_us
 
     def idle(self, clock_us: int, steady_us: int) -> None:
-        """There is nothing to read: after half a second the watermark goes on with the clock."""
+        """There is nothing to read: after half a second the watermark, if any, goes on in time."""
         if self._busy_us is None:
             self.busy(steady_us)
         elif steady_us - self._busy_us < _IDLE_US:
             return
         elif self.recorded:
-            # of a longer pause nobody knows whether this process was there to read
-            self.watermark_us += min(steady_us - self._moved_us, SECOND)
+            if self.watermark_us != FIRST:  # else nothing says where recorded time is
+                # of a longer pause nobody knows whether this process was there to read
+                self.watermark_us += min(steady_us - self._moved_us, SECOND)
             self._moved_us = steady_us
         else:
             self.watermark_us = max(self.watermark_us, clock_us - _LAG_US)

@@ -1,6 +1,7 @@
 """The command `meterbeam`: run, check, query, demo."""
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -162,3 +163,19 @@ def demo() -> None:
 
     run_demo(console())
     leave_quickly()
+
+
+def program() -> None:
+    """The command as a program of its own.
+
+    One that failed leaves at once: threads of Beam's may still wait for an engine that is gone, and
+    libraries would speak of what these hold.
+    """
+    try:
+        main()
+    except SystemExit as ended:
+        if not ended.code:
+            raise
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended.code if isinstance(ended.code, int) else _JOB_FAILED)

@@ -2,10 +2,14 @@
 
 A stream that starts again gives out what is in it, the same and in the same order, and then goes
 on. An entry is handed to the kernel before its batch is given out, so that no end of the process
-loses it, kill -9 neither. It is not forced to the disk: should the machine itself fail, the entries
-of the last seconds may be lost, and the first one that is not whole and all after it are cut off.
-Their records are then read again, as new batches at a new time: rows of them that are in the tables
-already get others beside them, which may differ in when they arrived, and views count one of each.
+loses it, kill -9 neither.
+
+Should the machine itself fail, the entries of about the last second may be lost, as a thread brings
+them to the disk once a second; the first one that is not whole and all after it are cut off. Their
+records are then read again, as new batches at a new time. No merged file has rows of them, as the
+journal is brought to the disk before such a file is. Small files nobody forces to the disk: if one
+of that second is there all the same, its rows get others beside them, which may differ in when they
+arrived. Views count one of each; the ledger counts both, and shows it.
 """
 
 import json
@@ -17,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipelines.journal_sync import JournalSync, sync_folder
 from pipelines.problems import UserError
 
 _HEADER = b"meterbeam journal 1\n".ljust(64, b" ")
@@ -84,17 +89,16 @@ class Journal:
         self._check_header()
         self._length = self._read_length()
         os.ftruncate(self._file, (self._length + 1) * _SIZE)
-
-    @classmethod
-    def open(cls, folder: Path) -> "Journal":
-        """The journal of a folder, made where there is none."""
-        return cls(folder)
+        for each in (folder, folder.parent):
+            sync_folder(each)
+        self._sync = JournalSync((self._names_file, self._file))
 
     def __len__(self) -> int:
         return self._length
 
     def close(self) -> None:
         """Close its files; nothing is waiting to be written."""
+        self._sync.close()
         os.close(self._file)
         os.close(self._names_file)
         self._file = self._names_file = -1  # whoever comes late finds no other file behind them
@@ -131,6 +135,7 @@ class Journal:
         )
         _write(self._file, packed + _CHECK.pack(zlib.crc32(packed)))
         self._length += 1
+        self._sync.grown()
 
     def _number(self, name: str) -> int:
         """The number of a name, which is written down when it is new."""

@@ -1,6 +1,7 @@
 """The Parquet files of a live run: small ones as they are written, and larger ones made of them."""
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.journal_sync import sync_journals
 from pipelines.parquet_sink import REPEATING
+from transforms.tables import TABLES
 
 _MADE_OF = "meterbeam.made_of"
 _GROUP_BYTES = 8 << 20  # of Arrow, in a row group
@@ -43,11 +46,12 @@ def write_merged(
 
     It calls `between` after each row group, and holds one that it reads, one that it writes, and
     what it has encoded of that: 8 MiB and the largest batch each. Raises LiveTableError for a file
-    that cannot be read.
+    that cannot be read, and OSError. What was journalled is on the disk before the file is.
     """
     files = (file for folder in folders for file in sorted(folder.glob("[!.]*.parquet")))
     batches = (batch for file in files for batch in _read(file))
     _write(path, schema, batches, [folder.name for folder in folders], between)
+    sync_journals()
     with path.open("rb") as written:
         os.fsync(written.fileno())  # before the others go
 
@@ -60,12 +64,28 @@ def listed_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("**/[!.]*.parquet"))
 
 
+def remove_torn(out: Path, run_id: str) -> None:
+    """Remove what a power failure left of files of a live run, in the way of all who read tables.
+
+    Their rows are written again when the run is taken up, which it is to be now.
+    """
+    for table in TABLES:
+        for path in listed_files(out / table / run_id):
+            if made_of(path) is None:
+                logging.getLogger(__name__).warning("%s is not a whole file and is removed", path)
+                path.unlink()
+
+
 def made_of(path: Path) -> list[str] | None:
     """Give the names of the folders whose rows are in a file; None for one that is not whole."""
     try:
         metadata = pq.read_metadata(path).metadata or {}
     except pa.ArrowInvalid:
         return None
+    except OSError as error:
+        if error.errno is None:  # Arrow's, about what is in it; others are about the disk
+            return None
+        raise
     return list(json.loads(metadata.get(_MADE_OF.encode(), b"[]")))
 
 

@@ -74,7 +74,7 @@ class LiveQueue:
 
     @property
     def least_stamp(self) -> int:
-        """The least stamp of the rows that are in no file yet."""
+        """The least stamp (ms) of the rows that are in no file yet."""
         with self._shared.lock:
             return min(self._stamps + self._writing, default=NOTHING_WAITS)
 

@@ -39,6 +39,10 @@ class LiveSource(Protocol):
     def joined_with(self, tables: LiveTables) -> None:
         """Learns from the tables what is written."""
 
+    @property
+    def way_on(self) -> str:
+        """What a user can do when a run was cut short, in words."""
+
 
 class TailSource:
     """Folders whose files grow; its journal says what was given out."""
@@ -81,6 +85,11 @@ class TailSource:
 
     def joined_with(self, tables: LiveTables) -> None:
         """The journal needs no word of what is written."""
+
+    @property
+    def way_on(self) -> str:
+        """The journal has what was read."""
+        return f"nothing that was read is lost: go on with --run-id {self._tail.run_id}"
 
 
 class PubSubSource:
@@ -125,6 +134,14 @@ class PubSubSource:
             close_subscriptions(all_safe=True)
         finally:
             read_pubsub.safe_batches = None
+
+    @property
+    def way_on(self) -> str:
+        """See `check`."""
+        return (
+            "messages that were not acknowledged come again to a new run; for the others meter the"
+            " last windows of this one with a batch run over the output"
+        )
 
     def joined_with(self, tables: LiveTables) -> None:
         """A batch is safe when its events and rejects are in files."""

@@ -102,11 +102,13 @@ class LiveTables:
         return len(self._queues[table].folder.shelves)
 
     def safe_up_to(self) -> int:
-        """Up to which stamp all events and rejects that were put are in files."""
+        """Up to which stamp (ms) all events and rejects that were put are in files."""
         return min(self._queues[table].least_stamp for table in ("events", "rejects")) - 1
 
-    def put(self, table: str, batch: pa.RecordBatch, stamp_ms: int = 0) -> None:
-        """Take rows of a table. It waits while more than 64 MiB of them are still to be written.
+    def put(self, table: str, batch: pa.RecordBatch, stamp_ms: int) -> None:
+        """Take rows of a table, with the number of the batch that they came of.
+
+        It waits while more than 64 MiB of the table's rows are still to be written.
 
         Raises LiveTableError if anything could not be written meanwhile, and after the end;
         ValueError for other columns than the table has.

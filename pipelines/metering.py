@@ -59,9 +59,11 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
     groups = measured.partials | "Aggregate" >> Aggregate(catalog, live, threads)
     priced = groups | "Price" >> Price(run, catalog, job.book, threads)
 
-    rejects = (valid.rejects, first.rejects, measured.rejects, priced.rejects)
+    rejects = {"Validate": valid, "Deduplicate": first, "Measure": measured, "Price": priced}
     counts = (valid.counts, first.counts, measured.counts)
     valid.events | "Write events" >> job.write("events")
     priced.usage | "Write usage" >> job.write("usage")
-    rejects | "All rejects" >> beam.Flatten() | "Write rejects" >> job.write("rejects")
+    for step, each in rejects.items():
+        # not flattened: so it is done where they are made, before a source may take it for done
+        each.rejects | f"Write rejects of {step}" >> job.write("rejects")
     counts | "Ledger" >> Ledger(run.run_id, live) | "Write ledger" >> job.write("ledger")

@@ -19,9 +19,11 @@ from pipelines.inputs.arrivals import Arrivals
 from pipelines.inputs.messages import Message, Rates, block_of
 from pipelines.inputs.pulling import Pulling
 from pipelines.inputs.subscription import check_subscription, find_subscription
+from pipelines.inputs.tail_watch import Moment
 from pipelines.stopping import STOP
 from pipelines.unbounded import END, STAMPED_BATCHES, WATERMARK
-from transforms.timestamps import SECOND
+from transforms.flow import FLOW
+from transforms.timestamps import FIRST, SECOND
 
 __all__ = [
     "PubSubProgress",
@@ -32,7 +34,7 @@ __all__ = [
     "progress",
 ]
 
-_SLICE_S, _PATIENCE_S = 0.2, 0.2
+_SLICE_S, _PATIENCE_S, _POLL_S = 0.2, 0.2, 0.002
 _DISORDER_US = SECOND  # how long a message may take to come, before the watermark passes it
 
 safe_batches: Callable[[], int] | None = None
@@ -63,6 +65,8 @@ class ReadPubSub(beam.PTransform):
       out. The ids of a million messages are remembered, in memory: one that comes later, or to
       another process, is given out again, and found by its event's key.
     - An event that was published twice is two messages. Attributes of messages are not looked at.
+    - While what was given out before is on its way through this process's graph (see `Flow`), no
+      more is: it waits, here and then at the service, and goes as one.
     - On `STOP` it pulls no more, gives out what was pulled and ends. Then `close_subscriptions`
       is to be called: it acknowledges what is safe by then and gives back the rest.
     - Messages that hold nothing but white space are no records: acknowledged, not given out.
@@ -91,13 +95,13 @@ class PubSubProgress(NamedTuple):
     """How far the source of this process has come.
 
     held: messages that are not acknowledged; again: deliveries of messages that had come before;
-    last_arrival_us: None before the first.
+    last_arrival_us and watermark_us: None before the first.
     """
 
     held: int
     again: int
     last_arrival_us: int | None
-    watermark_us: int
+    watermark_us: int | None
 
 
 def progress() -> PubSubProgress | None:
@@ -105,7 +109,8 @@ def progress() -> PubSubProgress | None:
     for session in tuple(_sessions.values()):
         pulling, clock = session.pulling, session.clock
         latest_us = None if clock.latest_us is None else clock.latest_us + _DISORDER_US
-        return PubSubProgress(pulling.held, pulling.again, latest_us, clock.watermark_us)
+        watermark_us = None if clock.watermark_us == FIRST else clock.watermark_us
+        return PubSubProgress(pulling.held, pulling.again, latest_us, watermark_us)
     return None
 
 
@@ -143,7 +148,7 @@ class _Session:
 
     def batch(self, messages: list[Message]) -> tuple[int, Block]:
         """A block of messages, at the rates of now, and its stamp (ms), which is its number."""
-        clock_us, rates = _clock_us(), self.source.rates
+        clock_us, rates = Moment.now().clock_us, self.source.rates
         version = rates.current() if rates else None
         block = block_of(self.source.subscription, messages, clock_us, version)
         first, last = self._arrivals(messages, block, clock_us)
@@ -154,10 +159,11 @@ class _Session:
 
     def watermark_us(self) -> int:
         """The watermark of now; where nothing comes, it goes with the clock."""
+        now = Moment.now()
         if self.pulling.idle:
-            self.clock.idle(_clock_us() - _DISORDER_US, _steady_us())
+            self.clock.idle(now.clock_us - _DISORDER_US, now.steady_us)
         else:
-            self.clock.busy(_steady_us())
+            self.clock.busy(now.steady_us)
         return self.clock.watermark_us
 
     def _arrivals(
@@ -182,12 +188,16 @@ def _session(source: ReadPubSub) -> _Session:
         return _sessions[source.session]
 
 
-def _clock_us() -> int:
-    return time.time_ns() // 1000
+def _has_room(until_s: float) -> bool:
+    """Waits until so much of what was given out is through that there is room for more.
 
-
-def _steady_us() -> int:
-    return time.monotonic_ns() // 1000
+    Nothing where there is none until then: messages wait meanwhile, and are acknowledged as ever.
+    """
+    while FLOW.full:
+        if time.monotonic() > until_s:
+            return False
+        time.sleep(_POLL_S)
+    return True
 
 
 @dataclass
@@ -204,17 +214,19 @@ class _Pull(beam.DoFn):
         session.resumed()
         if ending := STOP.is_set():
             pulling.stop()
-        while messages := pulling.take(self.source.batch_us, _PATIENCE_S):
+        messages = None  # unless they were asked for
+        while _has_room(until) and (messages := pulling.take(self.source.batch_us, _PATIENCE_S)):
             number, block = session.batch(messages)
             if not batches.try_claim(number):
                 pulling.give_back(messages)
                 return
             pulling.give_out(number, messages)
+            FLOW.given(number)
             yield TimestampedValue(block, Timestamp(micros=1000 * number))
             # what was given out goes on its way when this call is over
-            if not pulling.ready or time.monotonic() > until:
+            if FLOW.full or not pulling.ready or time.monotonic() > until:
                 break
-        if ending and not messages:
+        if ending and messages == []:
             watermark.set_watermark(MAX_TIMESTAMP)
             batches.try_claim(END)
             return

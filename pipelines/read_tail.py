@@ -20,6 +20,8 @@ from transforms.flow import FLOW
 
 _PREFIX = "tail:"
 _SLICE_S = 0.2
+# how many batches that were given out before may be on their way: nobody waits for any one of them
+_AGAIN = 16
 _POLL_S, _IDLE_POLL_S = 0.002, 0.005
 # how long after a call that gave something out the engine calls again: batches bring their own wait
 _CALLS_US, _PAUSE_US = 5_000, 1_000
@@ -102,7 +104,7 @@ class _Follow(beam.DoFn):
         number = first = batches.current_restriction().start
         until = time.monotonic() + _SLICE_S
         while time.monotonic() < until:
-            if FLOW.full:
+            if FLOW.has(_AGAIN if reader.had(number) else 1):
                 if number > first:
                     break  # they go on their way when this call is over
                 reader.look()

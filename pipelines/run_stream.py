@@ -13,10 +13,12 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines import run_lock, runs, stream_state
 from pipelines.engine import is_local, run_graph
+from pipelines.live_files import remove_torn
 from pipelines.live_sources import LiveSource, live_source
 from pipelines.live_tables import LiveTables
 from pipelines.live_view import LiveView
 from pipelines.metering import Job, build
+from pipelines.notices import notify
 from pipelines.prism import get_prism
 from pipelines.problems import JobFailedError, UserError
 from pipelines.rate_versions import KeptBooks, RateVersions
@@ -57,18 +59,26 @@ def run_stream(settings: Settings, options: PipelineOptions, *, quiet: bool = Fa
     source.check(again=stream_state.exists(settings.output, run_id))
     stream_state.check(settings, run_id)
     with run_lock.held(settings.output, run_id), stopped_by_signals():
+        rates.begin()
+        remove_torn(settings.output, run_id)
         whole = stream_state.is_whole(settings.output, run_id)
+        goes_on = stream_state.exists(settings.output, run_id)
         record = stream_state.begin(settings, run_id)
+        if not quiet:
+            notify(f"run {run_id} {'goes on' if goes_on else 'begins'}")
+        ran = False
         try:
             with _opened(settings, run_id, source, quiet=quiet):
                 graph = _graph(settings, record, source.read, books)
                 run_graph(graph, options, Observer(), prism)
+            ran = True
             return _finish(settings, record, whole=whole or not source.abandoned)
         except BaseException as error:
             runs.write_failed(settings.output, stream_state.ended(record, "failed"))
             if isinstance(error, UserError):
                 raise
-            raise failure(record, error) from error
+            told = failure(record, error)
+            raise told if ran else JobFailedError(f"{told}\n{source.way_on}") from error
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What SIGTERM and Ctrl-C do to a stream: the first asks it to stop, the next one stops it."""
+"""What SIGTERM, SIGHUP and Ctrl-C do to a stream: the first asks it to stop, the next stops it."""
 
 import signal
 import threading
@@ -11,7 +11,7 @@ from types import FrameType
 from pipelines.notices import notify
 from pipelines.stopping import STOP
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SAME_S = 0.2  # a terminal and a shell's job control may both send the same Ctrl-C
 
 

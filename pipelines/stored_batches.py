@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from pipelines.inputs.block import Block
 from pipelines.inputs.opening import naming
 from pipelines.journal import Entry, Journal
+from pipelines.live_files import listed_files, made_of
 from pipelines.problems import UserError
 from transforms.reasons import Reason
 
@@ -42,19 +43,21 @@ _WHOLE = frozenset(
 class StoredBatches:
     """Reads the origins of a run's `events` once, to know which batches have some there.
 
-    `wanted` are the numbers of batches that will be asked for: the files with their rows stay open,
-    so that they may be merged into others meanwhile. Holds 12 bytes for each batch, the origins of
-    one row group while it looks, and later one row group of `events` and of `rejects`. Raises
-    InputReadError where a table cannot be read, UserError where it has nothing of a wanted batch.
+    `wanted` are the numbers of batches that will be asked for: files on shelves with their rows
+    stay open, so that they may be merged into others meanwhile. Files without a whole footer, as a
+    power failure leaves them, are passed over: they are removed when the tables open. Holds 12
+    bytes for each batch, the origins of one row group while it looks, and later one row group of
+    `events` and of `rejects`. Raises InputReadError where a table cannot be read, UserError where
+    it has nothing of a wanted batch.
     """
 
     def __init__(self, out: Path, run_id: str, journal: Journal, wanted: np.ndarray) -> None:
         self._journal = journal
         places = _Places(journal)
-        events = _files(out / "events" / run_id) if len(journal) else []
-        rejects = _files(out / "rejects" / run_id) if len(wanted) else []
-        self._events = _Rows(events, places, (), wanted)
-        self._rejects = _Rows(rejects, places, _WHOLE, wanted)
+        events = _whole_files(out / "events" / run_id) if len(journal) else []
+        rejects = _whole_files(out / "rejects" / run_id) if len(wanted) else []
+        self._events = _Rows(events, run_id, places, (), wanted)
+        self._rejects = _Rows(rejects, run_id, places, _WHOLE, wanted)
         self.archived = np.zeros(len(journal), bool)
         self.archived[self._events.numbers] = True
         known = [self._events.numbers, self._rejects.numbers]
@@ -89,9 +92,8 @@ class StoredBatches:
         )
 
 
-def _files(folder: Path) -> list[Path]:
-    # one with a dot in front is still being written
-    return sorted(folder.glob("**/[!.]*.parquet"))
+def _whole_files(folder: Path) -> list[Path]:
+    return [path for path in listed_files(folder) if made_of(path) is not None]
 
 
 def lost(entry: Entry) -> str:
@@ -154,12 +156,13 @@ def _numbers(texts: pa.Array) -> np.ndarray:
 
 @dataclass
 class _Rows:
-    """The rows of a table by batch, those with one of some `reasons` if any are given.
+    """The rows of a table of a run by batch, those with one of some `reasons` if any are given.
 
     numbers: the batches that have some, ordered; `_groups`: for each, where: file and row group.
     """
 
     files: list[Path]
+    run_id: str
     places: _Places
     reasons: Collection[str]
     wanted: np.ndarray
@@ -178,7 +181,8 @@ class _Rows:
             numbers += found
             groups += [np.full(len(each), len(self._at) + i) for i, each in enumerate(found)]
             self._at += [(path, group) for group in range(len(found))]
-            if np.isin(np.concatenate([numbers[0], *found]), self.wanted).any():
+            has_wanted = np.isin(np.concatenate([numbers[0], *found]), self.wanted).any()
+            if has_wanted and self._goes(path):
                 self._open[path] = file
             else:
                 file.close()
@@ -201,9 +205,19 @@ class _Rows:
         if self._held is None or self._held[0] != number:
             path, group = self._at[number]
             with naming(str(path)):
-                table = self._read(self._open.get(path) or pq.ParquetFile(path), group, "payload")
+                table = self._payloads(path, group)
             self._held = (number, table, *self.places.locate(_column(table, "origin")))
         return self._held[1:]
+
+    def _payloads(self, path: Path, group: int) -> pa.Table:
+        if path in self._open:
+            return self._read(self._open[path], group, "payload")
+        with pq.ParquetFile(path) as file:
+            return self._read(file, group, "payload")
+
+    def _goes(self, path: Path) -> bool:
+        """Whether a file lies on a shelf, and goes with it when that is merged."""
+        return path.parent.name != self.run_id
 
     def _numbers_in(self, file: pq.ParquetFile, group: int) -> np.ndarray:
         """The batches of which a row group has rows."""

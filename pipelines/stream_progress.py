@@ -9,6 +9,13 @@ from transforms import window_log
 from transforms.held_state import HELD
 from transforms.live_totals import LIVE_TOTALS
 
+_ALARM = "ALARM: the engine lost state of this run, so counts may be wrong"
+_GO_ON = "stop it and go on with the same --run-id, which builds its state up again"
+_BEGIN_ANEW = (
+    "stop it and begin a new run; then meter the last windows of this one, with those that both"
+    " share, by a batch run over the output (--input OUT, with --from and --to)"
+)
+
 
 @dataclass
 class Observer:
@@ -22,14 +29,12 @@ class Observer:
 
     def __call__(self) -> None:
         """Passes on how far the source is, and says so at once if the engine lost state."""
-        seen = read_pubsub.progress() or progress()
+        messages = read_pubsub.progress()
+        seen = messages or progress()
         LIVE_TOTALS.watermark_us, LIVE_TOTALS.arrival_us = seen.watermark_us, seen.last_arrival_us
         if _reloaded() > self._reloaded:
             self._reloaded = _reloaded()
-            notify(
-                "ALARM: the engine lost state of this run, so counts may be wrong; stop it and go"
-                " on with the same --run-id, which builds its state up again"
-            )
+            notify(f"{_ALARM}; {_BEGIN_ANEW if messages else _GO_ON}")
 
 
 def _reloaded() -> int:

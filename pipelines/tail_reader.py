@@ -94,7 +94,7 @@ class TailReader:
     def __init__(self, tail: Tail, now: Callable[[], Moment] = Moment.now) -> None:
         arrivals = Arrivals(tail.source, tail.tolerance_us)
         self._now, self._rates, self._folder = now, tail.rates, tail.journal
-        self._journal = Journal.open(tail.journal)
+        self._journal = Journal(tail.journal)
         self._earlier = EarlierBatches(self._journal, Path(tail.out), tail.run_id)
         self._clock = ArrivalClock(arrivals.recorded)
         self._clock_us, self._replayed = 0, 0
@@ -148,6 +148,10 @@ class TailReader:
     def close(self) -> None:
         """Give the journal back."""
         self._journal.close()
+
+    def had(self, number: int) -> bool:
+        """Whether the batch of this number was given out by an earlier process."""
+        return number < len(self._earlier)
 
     def look(self) -> None:
         """See what came, while nothing can be given out: so its waiting begins."""
@@ -243,5 +247,4 @@ def _close(tail: Tail) -> None:
 
 def progress() -> TailProgress:
     """How far the stream of this process has come; of several the one opened last."""
-    readers = list(_READERS.values())
-    return readers[-1].progress if readers else TailProgress()
+    return next((each.progress for each in reversed([*_READERS.values()])), TailProgress())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
@@ -16,6 +17,8 @@ _TOGETHER = ("usage",)
 class WriteLive(beam.PTransform):
     """Record batches of one table → its `LiveTables`; gives out the rows each batch has.
 
+    Each is put with its stamp, which is the number of the batch that it came of: see
+    `LiveTables.safe_up_to`.
     It fails in a process that has not opened them, and where earlier rows could not be written.
     """
 
@@ -36,15 +39,18 @@ class _Put(beam.DoFn):
 
     def start_bundle(self) -> None:
         self._tables = live_tables.opened(self.out, self.run_id)
-        self._batches: list[pa.RecordBatch] = []
+        self._batches: list[tuple[pa.RecordBatch, int]] = []
 
-    def process(self, batch: pa.RecordBatch) -> Iterator[int]:
+    def process(
+        self, batch: pa.RecordBatch, stamp: Any = beam.DoFn.TimestampParam
+    ) -> Iterator[int]:
+        stamp_ms = stamp.micros // 1000
         if self.table in _TOGETHER:
-            self._batches.append(batch)
+            self._batches.append((batch, stamp_ms))
         else:
-            self._tables.put(self.table, batch)
+            self._tables.put(self.table, batch, stamp_ms)
         yield batch.num_rows
 
     def finish_bundle(self) -> None:
-        for batch in self._batches:
-            self._tables.put(self.table, batch)
+        for batch, stamp_ms in self._batches:
+            self._tables.put(self.table, batch, stamp_ms)

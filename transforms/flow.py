@@ -60,11 +60,15 @@ class Flow:
     @property
     def full(self) -> bool:
         """Whether the source has to wait."""
+        return self.has(1)
+
+    def has(self, batches: int) -> bool:
+        """Whether so many batches are on their way, or more."""
         with self._lock:
             if self.now() > self._moved_s + _PATIENCE_S:
                 self._given.clear()
                 self._changes.clear()
-            return bool(self._given or self._changes)
+            return len({*self._given, *self._changes}) >= batches
 
     def _moving(self) -> threading.Lock:
         self._moved_s = self.now()

@@ -120,7 +120,9 @@ class TailWatch:
         try:
             status = os.stat(file.path)  # noqa: PTH116 - half the time of Path.stat
             identity = status.st_dev, status.st_ino
-            same = file.identity in (None, identity) or file.goes_on()
+            # one that grew may have been written anew, and be longer than it was
+            grew = file.identity == identity and status.st_size > file.size
+            same = (file.identity in (None, identity) and not grew) or file.goes_on()
         except FileNotFoundError:
             yield from self._gone(file)
             return

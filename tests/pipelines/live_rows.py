@@ -6,11 +6,11 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from stored_rows import Store, event_row, new_store, run_row, usage_row
+from stored_rows import Store, event_row, new_store, reject_row, run_row, usage_row
 
 from pipelines.live_files import listed_files
 from pipelines.live_tables import LiveTables
-from transforms.tables import EVENTS, TABLES, USAGE
+from transforms.tables import EVENTS, REJECTS, TABLES, USAGE
 
 
 def live_store(out: Path) -> Store:
@@ -28,6 +28,10 @@ def usage(number: int) -> pa.RecordBatch:
 def events(*keys: int, payload: str = "{}") -> pa.RecordBatch:
     rows = [event_row("r", f"{key}", payload=payload) for key in keys]
     return pa.RecordBatch.from_pylist(rows, schema=EVENTS)
+
+
+def rejects(count: int) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([reject_row("r", "not_json", 1)] * count, schema=REJECTS)
 
 
 def counts(store: Store) -> list[tuple[Any, ...]]:
@@ -56,5 +60,5 @@ def found(folder: Path) -> set[Path]:
 def wait_for(tables: LiveTables, table: str, rows: int) -> None:
     """Wait until so many rows are in files, or one could not be written."""
     while tables.written[table] < rows:
-        tables.put(table, pa.RecordBatch.from_pylist([], schema=TABLES[table]))
+        tables.put(table, pa.RecordBatch.from_pylist([], schema=TABLES[table]), 0)
         time.sleep(0.001)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.arrival_clock import ArrivalClock
-from transforms.timestamps import SECOND
+from transforms.timestamps import FIRST, SECOND
 
 NOON = 1_768_478_400 * SECOND
 
@@ -18,7 +18,7 @@ steps = st.lists(batches | st.integers(0, 3 * SECOND), max_size=40)
 def test_stamps_grow_and_none_is_before_the_watermark(recorded: bool, taken: list) -> None:
     clock = ArrivalClock(recorded)
     now = 0
-    stamp = watermark = -(10**18)
+    stamp, watermark, latest = -(10**18), FIRST, FIRST
     for step in taken:
         if isinstance(step, int):
             now += step
@@ -30,7 +30,10 @@ def test_stamps_grow_and_none_is_before_the_watermark(recorded: bool, taken: lis
             assert given_stamp > stamp
             assert 1000 * given_stamp >= watermark
             stamp = given_stamp
-            assert clock.given(last, held, NOON + now) == clock.watermark_us
+            arrived = last if recorded else NOON + now
+            latest = latest if arrived is None else max(latest, arrived)
+            safe = held if recorded and held is not None else latest
+            assert clock.given(last, held, NOON + now) == max(watermark, safe)
         assert clock.watermark_us >= watermark
         watermark = clock.watermark_us
 
@@ -68,6 +71,18 @@ def test_the_watermark_goes_on_after_half_a_second_of_nothing(*, recorded: bool)
     for at in (500_000, 700_000, 1_600_000):
         clock.idle(NOON + at, at)
         assert clock.watermark_us == NOON + (at if recorded else at - 100_000)
+
+
+def test_where_arrivals_are_recorded_there_is_no_watermark_before_the_first() -> None:
+    clock = ArrivalClock(recorded=True)
+    clock.busy(0)
+    for seconds in (1, 2, 3600):
+        clock.idle(NOON + seconds * SECOND, seconds * SECOND)
+        assert clock.watermark_us == FIRST
+    assert clock.stamp(NOON, NOON) == NOON // 1000
+    assert clock.given(NOON, None, NOON) == NOON
+    clock.idle(NOON + 3601 * SECOND, 3601 * SECOND)
+    assert clock.watermark_us == NOON + SECOND
 
 
 def test_of_a_pause_of_the_process_a_second_counts() -> None:

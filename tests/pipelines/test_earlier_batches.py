@@ -14,6 +14,7 @@ from tail_run import RUN, TailRun, tables_of
 from pipelines.problems import UserError
 from transforms.timestamps import format_time
 
+SHELF = f"0-{'a' * 32}"
 HOSTILE = [
     record(1),
     record(2).replace(b"\n", b"\r\n"),
@@ -90,6 +91,10 @@ def test_files_of_a_table_may_be_merged_while_they_are_read(tmp_path: Path) -> N
     run.append("a.ndjson", b"".join(record(i) for i in range(30)))
     first = run.batches()
     run.store(*first)
+    folder = run.out / "events" / RUN.run_id
+    (folder / SHELF).mkdir()
+    for path in folder.glob("*.parquet"):
+        path.rename(folder / SHELF / path.name)
     (run.files / "a.ndjson").unlink()
     run.reader.close()
     run.reader = run.open()
@@ -97,6 +102,35 @@ def test_files_of_a_table_may_be_merged_while_they_are_read(tmp_path: Path) -> N
     assert found_in(batch.block for batch in run.batches()) == found_in(
         batch.block for batch in first
     )
+
+
+def test_files_that_stay_are_open_only_while_they_are_read(tmp_path: Path) -> None:
+    run = TailRun(tmp_path, batch_rows=1)
+    run.append("a.ndjson", b"".join(record(i) + b"[]\n" for i in range(30)))
+    first = run.batches()
+    run.store(*first)
+    (run.files / "a.ndjson").unlink()
+    again = run.restart()
+    assert found_in(batch.block for batch in again) == found_in(batch.block for batch in first)
+    opened = [str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.exists()]
+    assert [path for path in opened if str(run.out) in path and ".parquet" in path] == []
+
+
+@pytest.mark.parametrize("left", [b"", b"PAR1" + bytes(60)], ids=["empty", "torn"])
+def test_a_file_that_a_power_failure_left_empty_has_no_batches(tmp_path: Path, left: bytes) -> None:
+    run = TailRun(tmp_path)
+    run.append("a.ndjson", b"".join(record(i) for i in range(6)))
+    first = run.batches()
+    run.store(*first)
+    folder = run.out / "events" / RUN.run_id
+    torn = min(folder.glob("*.parquet"), key=lambda path: pq.read_table(path)["origin"][0].as_py())
+    torn.write_bytes(left)
+    again = run.restart()
+    assert found_in(batch.block for batch in again) == found_in(batch.block for batch in first)
+    assert [batch.block.archived for batch in again] == [False, True]
+    (run.files / "a.ndjson").unlink()
+    with pytest.raises(UserError, match=r"a\.ndjson: .* bytes 0 to \d+"):
+        run.restart()
 
 
 def test_events_of_a_batch_that_the_journal_lost_are_not_those_of_another(tmp_path: Path) -> None:

@@ -36,14 +36,14 @@ def entry(number: int, path: str = "/in/a.ndjson", rates: str | None = None) -> 
 
 
 def written(folder: Path, *wanted: Entry) -> None:
-    journal = Journal.open(folder)
+    journal = Journal(folder)
     for each in wanted:
         journal.append(each)
     journal.close()
 
 
 def read(folder: Path) -> list[Entry]:
-    journal = Journal.open(folder)
+    journal = Journal(folder)
     found = [journal.entry(number) for number in range(len(journal))]
     assert len(journal.columns()) == len(found)
     journal.close()
@@ -62,7 +62,7 @@ def test_what_was_written_is_read_again(
 
 
 def test_an_entry_can_be_read_as_soon_as_it_is_written(tmp_path: Path) -> None:
-    journal = Journal.open(tmp_path)
+    journal = Journal(tmp_path)
     for number in range(5):
         journal.append(entry(number, f"/in/{number % 2}", f"r{number % 3}"))
         # what another process would find, had this one been killed
@@ -135,12 +135,12 @@ def test_a_file_of_another_version_is_left_alone(tmp_path: Path) -> None:
     data = b"meterbeam journal 2\n".ljust(640, b"x")
     (tmp_path / "journal").write_bytes(data)
     with pytest.raises(UserError, match="another version"):
-        Journal.open(tmp_path)
+        Journal(tmp_path)
     assert (tmp_path / "journal").read_bytes() == data
 
 
 def test_there_is_no_entry_beyond_the_last(tmp_path: Path) -> None:
-    journal = Journal.open(tmp_path)
+    journal = Journal(tmp_path)
     journal.append(entry(0))
     for number in (-1, 1):
         with pytest.raises(IndexError):
@@ -150,7 +150,7 @@ def test_there_is_no_entry_beyond_the_last(tmp_path: Path) -> None:
 
 def test_many_entries_are_read_whole(tmp_path: Path) -> None:
     written(tmp_path, *(entry(number) for number in range(9000)))
-    journal = Journal.open(tmp_path)
+    journal = Journal(tmp_path)
     assert np.array_equal(journal.columns()["clock_us"], np.arange(9000))
     assert journal.entry(8999) == entry(8999)
     journal.close()

@@ -37,8 +37,8 @@ first = int(sys.argv[2])
 with LiveTables(Path(sys.argv[1]), "r", {"usage": 0.001, "events": 0.001}, 0.02) as tables:
     print("open", flush=True)
     for number in range(first, first + 100_000):
-        tables.put("usage", usage(number))
-        tables.put("events", events(number))
+        tables.put("usage", usage(number), 0)
+        tables.put("events", events(number), 0)
         print(tables.written["usage"], tables.written["events"], number + 1, flush=True)
 """
 
@@ -89,21 +89,26 @@ def test_what_was_superseded_when_the_process_died_goes_later(store: Store, hidd
     assert counts(store) == [(FAN_IN, 0)]
     with LiveTables(store.out, "r", PAUSES_S, grace_s=0) as tables:
         assert counts(store) == [(FAN_IN, 0)]
-        tables.put("usage", usage(FAN_IN))
+        tables.put("usage", usage(FAN_IN), 0)
     assert (raw(store, "usage"), counts(store)) == (FAN_IN + 1, [(FAN_IN + 1, 0)])
     assert [path.suffix for path in folder.path.iterdir()] == [".parquet"]
     assert not list(store.out.glob(".*"))
 
 
+@pytest.mark.parametrize(
+    "left",
+    [b"", b"PAR1" + bytes(60), bytes(60) + b"\x30\0\0\0PAR1"],
+    ids=["empty", "torn", "no footer"],
+)
 def test_a_file_that_a_power_failure_emptied_is_removed(
-    store: Store, caplog: pytest.LogCaptureFixture
+    store: Store, caplog: pytest.LogCaptureFixture, left: bytes
 ) -> None:
     folder = store.out / "usage" / "r"
     (folder / f"0-{'a' * 32}").mkdir(parents=True)
     for path in (folder / "a.parquet", folder / f"0-{'a' * 32}" / "b.parquet"):
-        path.write_bytes(b"")
+        path.write_bytes(left)
     with LiveTables(store.out, "r", PAUSES_S, grace_s=0) as tables:
-        tables.put("usage", usage(0))
+        tables.put("usage", usage(0), 0)
     assert counts(store) == [(1, 0)]
     assert all(name in caplog.text for name in ("a.parquet", "b.parquet"))
     assert len(names(store, "usage")) == 1
@@ -118,12 +123,12 @@ from pipelines.live_files import LiveTableError
 import pytest
 with pytest.raises(LiveTableError) as stopped:
     with LiveTables(Path(sys.argv[1]), "r", {"usage": 0.001, "events": 0.001}) as tables:
-        tables.put("events", events(1))
+        tables.put("events", events(1), 0)
         wait_for(tables, "events", 1)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-        tables.put("events", events(2, payload=random.randbytes(int(sys.argv[2])).hex()))
+        tables.put("events", events(2, payload=random.randbytes(int(sys.argv[2])).hex()), 0)
         while True:
-            tables.put("usage", usage(0))
+            tables.put("usage", usage(0), 0)
 print(stopped.value)
 with pytest.raises(LiveTableError) as closed:
     tables.close()
@@ -151,11 +156,11 @@ def run_into_a_missing_folder(store: Store) -> None:
     folder = store.out / "usage" / "r"
     batch = pa.RecordBatch.from_pylist([usage_row("r", 1, unit="x" * QUEUE_BYTES)], schema=USAGE)
     with LiveTables(store.out, "r", {"usage": 0.001}) as tables:
-        tables.put("usage", usage(0))
+        tables.put("usage", usage(0), 0)
         wait_for(tables, "usage", 1)
         folder.rename(folder.with_name("elsewhere"))
         while True:
-            tables.put("usage", batch)
+            tables.put("usage", batch, 0)
 
 
 def test_an_error_of_merging_names_the_file(store: Store) -> None:
@@ -165,9 +170,9 @@ def test_an_error_of_merging_names_the_file(store: Store) -> None:
 
 def merge_what_was_damaged(store: Store) -> None:
     with LiveTables(store.out, "r", {"usage": 0.001}) as tables:
-        tables.put("usage", usage(0))
+        tables.put("usage", usage(0), 0)
         wait_for(tables, "usage", 1)
         found(store.out / "usage" / "r").pop().write_bytes(b"nonsense")
         for number in range(1, 10_000):
-            tables.put("usage", usage(number))
+            tables.put("usage", usage(number), 0)
             wait_for(tables, "usage", number + 1)

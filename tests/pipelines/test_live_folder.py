@@ -76,7 +76,7 @@ def test_a_system_that_cannot_exchange_names_hides_as_well(
     monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
     with LiveTables(store.out, "r", {"usage": 0.0}, grace_s=0) as tables:
         for number in range(FAN_IN * FAN_IN):
-            tables.put("usage", usage(number))
+            tables.put("usage", usage(number), 0)
             wait_for(tables, "usage", number + 1)
     assert (raw(store, "usage"), len(names(store, "usage"))) == (FAN_IN * FAN_IN, 1)
 

@@ -28,8 +28,8 @@ def store(tmp_path: Path) -> Store:
 def test_rows_are_there_and_typed_as_the_table_is_after_the_end(store: Store) -> None:
     with LiveTables(store.out, "r", PAUSES_S, grace_s=0) as tables:
         for number in range(200):
-            tables.put("usage", usage(number))
-            tables.put("events", events(number))
+            tables.put("usage", usage(number), 0)
+            tables.put("events", events(number), 0)
             if number % 10 == 0:
                 wait_for(tables, "usage", number + 1)
     assert counts(store) == [(200, 200)]
@@ -48,16 +48,16 @@ def test_rows_are_there_and_typed_as_the_table_is_after_the_end(store: Store) ->
 
 def test_a_run_without_rows_leaves_no_file(store: Store) -> None:
     with LiveTables(store.out, "r", PAUSES_S) as tables:
-        tables.put("usage", usage(0).slice(0, 0))
+        tables.put("usage", usage(0).slice(0, 0), 0)
     assert [names(store, table) for table in PAUSES_S] == [[], []]
 
 
 def test_rows_that_come_in_within_the_pause_share_a_file(store: Store) -> None:
     with LiveTables(store.out, "r", {"usage": 3600.0}) as tables:
-        tables.put("usage", usage(0))
+        tables.put("usage", usage(0), 0)
         wait_for(tables, "usage", 1)
         for number in range(1, 100):
-            tables.put("usage", usage(number))
+            tables.put("usage", usage(number), 0)
         assert tables.files("usage") == 1
     assert counts(store) == [(100, 0)]
 
@@ -88,7 +88,7 @@ def test_readers_beside_it_see_every_row_written_none_twice_and_no_error(store: 
         links = 0
         while links < 5 or not asked.acquire(blocking=False):
             put += 1
-            tables.put("usage", usage(put))
+            tables.put("usage", usage(put), 0)
             wait_for(tables, "usage", put)
             most_files = max(most_files, tables.files("usage"))
             if put % 50 == 0:
@@ -109,7 +109,7 @@ def test_putting_waits_while_too_much_is_not_written(store: Store) -> None:
     size = batch.get_total_buffer_size()
     with LiveTables(store.out, "r", {"events": 0.1}, grace_s=0) as tables:
         for number in range(20):
-            tables.put("events", batch)
+            tables.put("events", batch, 0)
             waiting = number + 1 - tables.written["events"]
             assert (waiting - 1) * size <= QUEUE_BYTES
     assert raw(store, "events") == 20
@@ -125,7 +125,7 @@ def test_a_folder_that_cannot_be_made_is_said_at_the_start(store: Store) -> None
 
 def test_rows_of_other_columns_are_refused_before_they_are_queued(store: Store) -> None:
     with LiveTables(store.out, "r", PAUSES_S) as tables, pytest.raises(ValueError, match="columns"):
-        tables.put("usage", events(1))
+        tables.put("usage", events(1), 0)
 
 
 def test_the_open_tables_are_found_by_folder_and_run(
@@ -140,4 +140,4 @@ def test_the_open_tables_are_found_by_folder_and_run(
     with pytest.raises(LiveTableError, match="run r has no open tables"):
         opened(store.out, "r")
     with pytest.raises(LiveTableError, match="closed"):
-        tables.put("usage", usage(0))
+        tables.put("usage", usage(0), 0)

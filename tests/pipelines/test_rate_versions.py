@@ -1,13 +1,22 @@
 """The rates of a stream: taken over when they change, kept when they are broken."""
 
+import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tail_run import CATALOG, RUN
 
 from pipelines import notices
-from pipelines.rate_versions import KeptBooks, RateVersions, _history
+from pipelines.inputs.block import Block
+from pipelines.kept_rates import LostRatesError, history
+from pipelines.problems import UserError
+from pipelines.rate_versions import KeptBooks, RateVersions
+from transforms.block_reader import BlockReader
+from transforms.rescue import careful
+from transforms.timestamps import format_time
 
 HEADER = "meter,label,effective_from,unit_price\n"
 DIMENSIONS = {"calls": ()}
@@ -99,7 +108,7 @@ def test_a_window_with_one_rate_keeps_the_version_that_held_when_it_began(tmp_pa
     rates.current()
     write(tmp_path, "calls,new,2026-01-01,2\n")
     rates.current()
-    (_, _), (changed_us, _) = _history(tmp_path / "kept" / "history")
+    (_, _), (changed_us, _) = history(tmp_path / "kept")
     starts = np.array([0, changed_us - 1, changed_us, changed_us + 10**12])
     books = KeptBooks(tmp_path / "kept", DIMENSIONS).of_windows(starts)
     assert [book.rates[0].label for book in books] == ["old", "old", "new", "new"]
@@ -107,12 +116,94 @@ def test_a_window_with_one_rate_keeps_the_version_that_held_when_it_began(tmp_pa
 
 def test_a_version_holds_for_windows_that_no_event_can_have_come_for(tmp_path: Path) -> None:
     write(tmp_path, "calls,old,2026-01-01,1\n")
-    before_us = time.time_ns() // 1000
-    RateVersions(tmp_path / "kept", str(tmp_path / "rates.csv"), DIMENSIONS, 0, 10**9).current()
-    ((from_us, _),) = _history(tmp_path / "kept" / "history")
-    assert from_us >= before_us + 10**9
+    tolerance_us = CATALOG.future_tolerance_us
+    clock_us = time.time_ns() // 1000
+    RateVersions(
+        tmp_path / "kept", str(tmp_path / "rates.csv"), DIMENSIONS, 0, tolerance_us
+    ).current()
+    ((from_us, _),) = history(tmp_path / "kept")
+    # of a record that was read just before: the arrival it may say, and the time of its event
+    last_us = clock_us + 2 * tolerance_us
+    assert accepted(clock_us, clock_us + tolerance_us, last_us)
+    assert not accepted(clock_us, clock_us + tolerance_us, last_us + 1)
+    assert not accepted(clock_us, clock_us + tolerance_us + 1, last_us)
+    assert from_us > last_us
 
 
-def test_an_entry_of_the_history_that_was_cut_short_is_none(tmp_path: Path) -> None:
-    (tmp_path / "history").write_text("1 a\n2 b")
-    assert _history(tmp_path / "history") == [(1, "a")]
+def accepted(clock_us: int, received_us: int, event_us: int) -> bool:
+    times = {"timestamp": format_time(event_us), "received_at": format_time(received_us)}
+    line = json.dumps({"id": "1", "event_type": "call", "customer_id": "c"} | times)
+    block = Block("/in/a.ndjson", line.encode(), clock_us=clock_us)
+    return "events" in [tag for tag, _ in BlockReader(RUN, CATALOG, "recorded", 1)(block)]
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_text("no rates")])
+def test_rates_that_break_before_the_first_event_are_reported_and_stay_as_they_were(
+    tmp_path: Path, told: list[str], change: Callable[[Path], object]
+) -> None:
+    write(tmp_path, "calls,good,2026-01-01,1\n")
+    rates = versions(tmp_path)
+    rates.begin()
+    change(tmp_path / "rates.csv")
+    assert labels(tmp_path, rates.current()) == ["good"]
+    assert len(told) == 1
+
+
+def test_rates_that_no_event_was_read_under_are_not_in_the_history(tmp_path: Path) -> None:
+    write(tmp_path, "calls,unused,2026-01-01,1\n")
+    versions(tmp_path).begin()
+    write(tmp_path, "calls,first,2026-01-01,1\n")
+    rates = versions(tmp_path)
+    rates.begin()
+    first = rates.current()
+    assert [version for _, version in history(tmp_path / "kept")] == [first]
+
+
+def test_a_run_that_goes_on_keeps_its_history(tmp_path: Path) -> None:
+    write(tmp_path, "calls,old,2026-01-01,1\n")
+    versions(tmp_path).current()
+    before = history(tmp_path / "kept")
+    rates = versions(tmp_path)
+    rates.begin()
+    rates.current()
+    assert history(tmp_path / "kept") == before
+
+
+def test_a_run_without_any_good_rates_does_not_begin(tmp_path: Path) -> None:
+    write(tmp_path, "calls,bad,2026-01-01,much\n")
+    with pytest.raises(UserError, match=r"rates\.csv:2"):
+        versions(tmp_path).begin()
+
+
+@pytest.mark.parametrize("path", ["rates.csv", None])
+def test_a_version_that_was_used_and_is_lost_is_named_before_a_run_goes_on(
+    tmp_path: Path, path: str | None
+) -> None:
+    write(tmp_path, "calls,old,2026-01-01,1\n")
+    lost = versions(tmp_path).current()
+    (tmp_path / "kept" / f"{lost}" / "0000.csv").write_text("")
+    write(tmp_path, "calls,new,2026-01-01,1\n")
+    rates = RateVersions(tmp_path / "kept", path and str(tmp_path / path), DIMENSIONS, 0)
+    with pytest.raises(UserError, match=f"kept/{lost}: .*or begin a new run"):
+        rates.begin()
+
+
+def test_a_lost_version_is_mended_by_the_same_rates(tmp_path: Path) -> None:
+    write(tmp_path, "calls,old,2026-01-01,1\n")
+    lost = versions(tmp_path).current()
+    (tmp_path / "kept" / f"{lost}" / "0000.csv").write_text("")
+    versions(tmp_path).begin()
+    assert labels(tmp_path, lost) == ["old"]
+
+
+def test_a_version_that_cannot_be_read_ends_the_job_and_rejects_nothing(tmp_path: Path) -> None:
+    write(tmp_path, "calls,old,2026-01-01,1\n")
+    lost = versions(tmp_path).current()
+    (tmp_path / "kept" / f"{lost}" / "0000.csv").write_text(HEADER)
+    books = KeptBooks(tmp_path / "kept", DIMENSIONS)
+    for function in (
+        lambda starts: [("book", books.version(lost) if len(starts) else None)],
+        lambda starts: [("book", book) for book in books.of_windows(starts)],
+    ):
+        with pytest.raises(LostRatesError, match=f"kept/{lost}"):
+            careful(function, lambda _: [], lambda *_: [("rejects", 1)], np.array([0]))

@@ -14,7 +14,6 @@ from tail_desk import NOON, found_in, record
 from tail_run import RUN, Versions
 
 from pipelines.inputs import Block, InputErrors
-from pipelines.prism import find_prism
 from pipelines.read_tail import ReadTail, find_tails
 from pipelines.stopping import STOP
 from pipelines.tail_reader import Tail, close_tail, progress
@@ -49,22 +48,6 @@ class _Later(beam.DoFn):
     def fire(self) -> Iterator[int]:
         _FIRED.set()
         yield 0
-
-
-@pytest.fixture(scope="module")
-def options() -> PipelineOptions:
-    found = find_prism(PipelineOptions([]))
-    if found is None:
-        pytest.fail("there is no Prism: run make prism, or name one in METERBEAM_PRISM")
-    return PipelineOptions(
-        [
-            "--runner=PrismRunner",
-            f"--prism_location={found}",
-            "--prism_log_level=error",
-            "--streaming",
-            "--environment_type=LOOPBACK",
-        ]
-    )
 
 
 Start = Callable[..., Any]

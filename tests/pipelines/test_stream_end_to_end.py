@@ -1,5 +1,6 @@
 """The command as a live run, from its start to its end: panes, rates, signals."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from stream_reader import Reader
 
 from pipelines.stopping import STOP
 from runs_desk import RATES, event
-from stream_desk import Command, StreamDesk, until
+from stream_desk import Command, StreamDesk, descendants, until
 
 BROKEN = RATES + "tokns,list,2026-01-01,0.5,\n"
 DEARER = RATES + "tokens,dearer,2026-01-15T10:00:00Z,2,\n"
@@ -176,3 +177,29 @@ def test_a_stop_while_it_builds_up_what_a_crash_took_is_no_success(desk: StreamD
         said = desk.here(desk.streaming("--batch-rows", 1), fails=1)
     assert "go on with the same --run-id" in said.stderr
     assert desk.status() == "failed"
+
+
+def test_an_engine_that_dies_ends_the_run_and_the_way_on_is_said(desk: StreamDesk) -> None:
+    desk.append("a.ndjson", line(1))
+    with desk.command() as command:
+        command.until(lambda: desk.has_read({"a.ndjson": len(line(1))}))
+        for engine in descendants(command.process.pid):
+            os.kill(engine, signal.SIGKILL)
+        assert command.ends() == 1
+        said = command.errors.splitlines()
+    assert said == [
+        "meterbeam: Prism was ended by SIGKILL",
+        "nothing that was read is lost: go on with --run-id live",
+    ]
+    desk.append("a.ndjson", line(2))
+    desk.end()
+    desk.here(desk.streaming())
+    assert desk.ask("SELECT event_count FROM usage_current WHERE meter = 'calls'") == [(2,)]
+
+
+def test_a_run_says_its_id_at_once(desk: StreamDesk) -> None:
+    desk.append("a.ndjson", line(1))
+    desk.end()
+    loud = [each for each in desk.streaming() if each != "--quiet"]
+    assert desk.here(loud).stderr.startswith("meterbeam: run live begins\n")
+    assert desk.here(loud).stderr.startswith("meterbeam: run live goes on\n")

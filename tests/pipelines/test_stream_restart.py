@@ -16,6 +16,7 @@ from test_stream_against_oracle import assert_same, expected, fed, of_outcome, t
 
 from runs_desk import event
 from stream_desk import StreamDesk
+from transforms.tables import TABLES
 
 _KILLS = 3
 
@@ -101,3 +102,60 @@ def test_it_goes_on_after_a_kill_and_a_stop_with_other_rates_and_without_a_file(
     origins = Counter(origin for (origin,) in desk.ask("SELECT origin FROM events"))
     assert (len(origins), set(origins.values())) == (145, {1})
     assert all(balanced for (balanced,) in desk.ask("SELECT balanced FROM ledger_balance"))
+
+
+@pytest.mark.parametrize("left", [b"", b"PAR1" + bytes(60)], ids=["empty", "torn"])
+def test_it_goes_on_after_a_power_cut_that_left_files_of_tables_empty(
+    desk: StreamDesk, left: bytes
+) -> None:
+    with desk.command("--early", "0", "--batch-rows", "20") as command:
+        desk.append("a.ndjson", lines(0, 100) + b"nonsense\n")
+        command.until(desk.began)
+        command.until(lambda: desk.events() == 100 and desk.ask("SELECT 1 FROM rejects"))
+        command.kill()
+    torn = [desk.out / table / "live" for table in TABLES if table != "runs"]
+    for path in (each for folder in torn for each in folder.glob("**/[!.]*.parquet")):
+        path.write_bytes(left)
+    desk.append("a.ndjson", lines(90, 30))
+    with desk.command("--early", "0") as command:
+        desk.end()
+        assert command.ends() == 0, command.errors
+    assert desk.ask("SELECT event_count FROM usage_current WHERE meter = 'tokens'") == [(120,)]
+    assert desk.ask("SELECT COUNT(*), COUNT(DISTINCT origin) FROM events") == [(130, 130)]
+    assert desk.ask("SELECT reason FROM rejects") == [("not_json",)]
+    assert all(balanced for (balanced,) in desk.ask("SELECT balanced FROM ledger_balance"))
+
+
+def test_rates_that_break_before_the_first_event_stay_as_they_were(desk: StreamDesk) -> None:
+    with desk.command("--early", "0", "--rates-refresh", "0.01") as command:
+        command.until(desk.began)
+        (desk.rates / "rates.csv").write_text("no rates")
+        desk.append("a.ndjson", lines(0, 10))
+        desk.end()
+        assert command.ends() == 0, command.errors
+        assert "the last good ones stay" in command.errors
+    rated = "SELECT rate_label, event_count FROM usage_current WHERE meter = 'tokens'"
+    assert desk.ask(rated) == [("list", 10)]
+
+
+def test_rates_that_were_used_and_are_damaged_are_named_and_mend_by_themselves(
+    desk: StreamDesk,
+) -> None:
+    with desk.command("--early", "0") as command:
+        desk.append("a.ndjson", lines(0, 10))
+        command.until(desk.began)
+        command.until(lambda: desk.events() == 10)
+        command.kill()
+    (kept,) = (desk.out / ".stream-live" / "rates").glob("*/*.csv")
+    kept.write_bytes(b"")
+    (desk.rates / "rates.csv").write_text(DEARER)
+    with desk.command("--early", "0") as command:
+        assert command.ends() == 2
+        assert str(kept.parent) in command.errors
+    (desk.rates / "rates.csv").write_text(RATES)  # those that are damaged
+    with desk.command("--early", "0") as command:
+        desk.end()
+        assert command.ends() == 0, command.errors
+    rated = "SELECT rate_label, event_count FROM usage_current WHERE meter = 'tokens'"
+    assert desk.ask(rated) == [("list", 10)]
+    assert desk.ask("SELECT reason FROM rejects") == []

@@ -49,6 +49,15 @@ def test_one_that_comes_back_is_gone_on_with(desk: Desk, tmp_path: Path) -> None
     assert desk.reports == []
 
 
+def test_one_that_is_written_anew_in_its_place_is_reported_though_it_is_longer(desk: Desk) -> None:
+    desk.append("a.ndjson", record(1) + record(2))
+    assert desk.numbers() == [1, 2]
+    Path(desk.path("a.ndjson")).write_bytes(b"".join(record(n) for n in (3, 4, 5, 6)))
+    assert desk.given() == []
+    assert len(desk.reports) == 1
+    assert "was cut or replaced after records of it were read" in desk.reports[0]
+
+
 def test_a_copy_that_goes_on_in_its_place_is_gone_on_with(desk: Desk) -> None:
     desk.append("a.ndjson", record(1))
     assert desk.numbers() == [1]
