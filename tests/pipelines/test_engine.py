@@ -122,12 +122,16 @@ def test_an_error_while_polling_cancels_the_job(
 def test_an_engine_that_is_killed_is_named_and_nothing_else_is_said(
     binary: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    def children() -> set[int]:
+        task = Path(f"/proc/self/task/{os.getpid()}/children")
+        return {int(child) for child in task.read_text().split()}
+
     def poll() -> None:
         if RUNNING.is_set():
-            task = Path(f"/proc/self/task/{os.getpid()}/children")
-            for child in task.read_text().split():
-                os.kill(int(child), signal.SIGKILL)
+            for child in children() - others:
+                os.kill(child, signal.SIGKILL)
 
+    others = children()  # those of other tests
     RUNNING.clear()
     with pytest.raises(JobFailedError, match="Prism was ended by SIGKILL"):
         run_graph(endless, NONE, poll, binary)

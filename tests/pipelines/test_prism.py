@@ -150,7 +150,6 @@ def test_where_there_is_none_and_beam_gets_none_all_ways_out_are_said(
         "-m pipelines.build_prism",
         "--prism_location",
         "METERBEAM_PRISM",
-        "--runner",
     ):
         assert way in str(error.value)
     assert VERSION in str(error.value)
