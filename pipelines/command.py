@@ -1,4 +1,4 @@
-"""The command `meterbeam`: run, check, query, demo."""
+"""The command `meterbeam`: run, check, query, tables, demo."""
 
 import logging
 import os
@@ -115,6 +115,11 @@ def run(*, verbose: bool, quiet: bool, beam: tuple[str, ...], **given: Any) -> N
         from pipelines.run_stream import run_stream  # noqa: PLC0415
 
         summary = run_stream(settings, beam_options(beam, names, "PrismRunner"), quiet=quiet)
+    elif settings.dataset:
+        from pipelines.bigquery.batch import run_into  # noqa: PLC0415
+
+        options = beam_options(beam, names)
+        summary = run_into(settings.dataset, settings, options, quiet=quiet)
     else:
         summary = run_batch(settings, beam_options(beam, names), quiet=quiet)
         leave_quickly()
@@ -152,6 +157,25 @@ def query(output: str, form: Literal["table", "csv", "json"], sql: str) -> None:
     from pipelines.query import run_query  # noqa: PLC0415
 
     run_query(output, sql, form)
+
+
+@main.command()
+@click.option(
+    "--output", required=True, metavar="OUT", help="A folder, or bigquery://project.dataset."
+)
+@click.option("--catalog", metavar="C.yaml", help="Its meters get a view usage_<meter> each.")
+@click.option("--print-sql", is_flag=True, help="Print the statements, and do nothing.")
+def tables(output: str, catalog: str | None, *, print_sql: bool) -> None:
+    """Make the tables and views of an output, where they are missing or out of date.
+
+    Runs do so, too: this is for who wants them there before, or made by other tools.
+    """
+    from pipelines.settings import check_files  # noqa: PLC0415
+    from pipelines.table_maker import Output  # noqa: PLC0415
+
+    made = Output(output, check_files(catalog, None)[0] if catalog else None)
+    for line in (f"{sql};\n" for sql in made.sql()) if print_sql else made.make():
+        click.echo(line)
 
 
 @main.command()

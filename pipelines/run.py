@@ -14,6 +14,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from apache_beam.runners.runner import PipelineState
 
 from pipelines import run_lock, runs, warehouse
+from pipelines.covered import CoveredWindows
 from pipelines.inputs import InputReadError
 from pipelines.metering import Job, build
 from pipelines.parquet_sink import WriteParquet
@@ -177,15 +178,23 @@ def _check_rejects(out: Path, record: runs.Run, most: Decimal) -> None:
 
 def _check_overlap(out: Path, record: runs.Run) -> None:
     covered = runs.windows_already_covered(out, record)
-    if not covered:
-        return
+    if covered:
+        raise overlap(record, covered, str(out))
+
+
+def overlap(record: runs.Run, covered: CoveredWindows, output: str | None = None) -> JobFailedError:
+    """What is wrong with a run that covers what earlier runs cover, and the way out."""
     named = "\n".join(f"  {window}" for window in covered[:_NAMED])
     more = len(covered) - _NAMED
-    raise JobFailedError(
+    return JobFailedError(
         f"run {record.run_id} covers windows that earlier runs cover:\n{named}"
         + (f"\n  … and {more:,} more" if more > 0 else "")
-        + "\nto take their place give --replace, or --from and --to; to add to them, name the"
-        f" output among the inputs: --input {out}"
+        + "\nto take their place give --replace, or --from and --to"
+        + (
+            f"; to add to them, name the output among the inputs: --input {output}"
+            if output
+            else ""
+        )
     )
 
 

@@ -9,21 +9,21 @@ import logging
 import re
 import secrets
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import overload
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines import warehouse
+from pipelines.covered import COVERED, CoveredWindows, named_windows
 from pipelines.problems import UserError
+from pipelines.views.dialects import for_duckdb
 from transforms.tables import RUNS, TABLES
-from transforms.timestamps import format_time
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_FIRST = 20
 _LOG = logging.getLogger(__name__)
 
 
@@ -47,43 +47,6 @@ class Run:
     rates_digest: str | None
 
 
-@dataclass(frozen=True)
-class CoveredWindow:
-    """A window of a meter (µs since the epoch) in which another run has a say, and that run."""
-
-    meter: str
-    start_us: int
-    end_us: int
-    run_id: str
-    mode: str
-
-    def __str__(self) -> str:
-        """Say it in a line of an error message."""
-        does = "covered by batch run" if self.mode == "batch" else "counted by streaming run"
-        window = f"{format_time(self.start_us)} to {format_time(self.end_us)}"
-        return f"{self.meter}, {window}: {does} {self.run_id}"
-
-
-@dataclass(frozen=True)
-class CoveredWindows:
-    """Windows in their order: `len` counts all of them, the first twenty are here to be named."""
-
-    count: int
-    first: tuple[CoveredWindow, ...]
-
-    def __len__(self) -> int:
-        """Give the number of windows, of which those beyond the twentieth are only counted."""
-        return self.count
-
-    @overload
-    def __getitem__(self, index: int) -> CoveredWindow: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[CoveredWindow, ...]: ...
-    def __getitem__(self, index: int | slice) -> CoveredWindow | tuple[CoveredWindow, ...]:
-        """Give one or some of the first."""
-        return self.first[index]
-
-
 def new_run_id(now: datetime) -> str:
     """Make a run id: ids sort by the time, and two of the same time differ."""
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-{secrets.token_hex(3)}"
@@ -99,12 +62,22 @@ def check_run_id(out: Path, run_id: str, mode: str) -> None:
         RunIdError: for an illegal id, one of a succeeded batch run, or of a run of the other mode.
 
     """
+    check_legal(run_id)
+    check_statuses(run_id, mode, _statuses(out, run_id))
+
+
+def check_legal(run_id: str) -> None:
+    """Check a run id for itself. Raises RunIdError."""
     if not _RUN_ID.fullmatch(run_id):
         raise RunIdError(
             f"run id {run_id!r}: it has to be 1 to 128 letters, digits, '.', '_' and '-',"
             " and to begin with a letter or digit"
         )
-    for earlier_mode, status in _statuses(out, run_id):
+
+
+def check_statuses(run_id: str, mode: str, statuses: Sequence[tuple[str, str]]) -> None:
+    """The same for a legal id, by what its runs said of themselves: mode and status."""
+    for earlier_mode, status in statuses:
         if earlier_mode != mode:
             raise RunIdError(f"run id {run_id!r} is that of a {earlier_mode} run; choose another")
         if mode == "batch" and status == "succeeded":
@@ -177,29 +150,8 @@ def windows_already_covered(out: Path, run: Run) -> CoveredWindows:
     range it finds the windows inside that the tables know of.
     """
     with warehouse.connect(out, pending=run.run_id) as connection:
-        rows = connection.execute(_COVERED, {"run": run.run_id, "first": _FIRST}).fetchall()
-    named = tuple(CoveredWindow(*row) for *row, _ in rows)
-    return CoveredWindows(rows[0][-1] if rows else 0, named)
-
-
-# of several others in a window one is named: batch runs before streams, later before earlier ones
-_COVERED = """
-SELECT
-  others.meter, EPOCH_US(others.window_start), EPOCH_US(others.window_end),
-  others.run_id, others.mode, COUNT(*) OVER ()
-FROM (
-  SELECT others.*
-  FROM steps.claims AS others
-  JOIN steps.claims AS own USING (meter, window_start, window_end)
-  WHERE own.run_id = $run AND others.run_id <> $run
-  QUALIFY ROW_NUMBER() OVER (
-    PARTITION BY meter, window_start, window_end
-    ORDER BY others.mode, others.started_at DESC, others.run_id DESC
-  ) = 1
-) AS others
-ORDER BY others.meter, others.window_start, others.window_end
-LIMIT $first
-"""
+        rows = connection.execute(for_duckdb(COVERED), {"run": run.run_id}).fetchall()
+    return named_windows(rows)
 
 
 def _statuses(out: Path, run_id: str) -> list[tuple[str, str]]:

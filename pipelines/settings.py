@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipelines import warehouse
+from pipelines.bigquery.dataset import Dataset
 from pipelines.inputs import (
     InputErrors,
     InputFile,
@@ -18,6 +18,7 @@ from pipelines.inputs import (
     split_into_pieces,
 )
 from pipelines.moments import moment, share
+from pipelines.outputs import dataset_of, folder_of
 from pipelines.problems import UserError
 from pipelines.stream_settings import LIVE_INPUTS, Stream, StreamAsked, check_stream
 from rates import RateBook, RateErrors, load_rates, read_rate_files
@@ -68,6 +69,7 @@ class Settings:
     meters: tuple[Meter, ...]
     max_rejects: Decimal | None
     stream: Stream | None = None
+    dataset: Dataset | None = None  # of BigQuery; then `output` is nowhere yet
 
     @property
     def takes_place(self) -> bool:
@@ -135,7 +137,8 @@ def settle(asked: Asked) -> Settings:
     inputs = none if asked.streaming else problems.of(lambda: find_inputs(asked.inputs), none)
     no_pieces: list[Piece] = []
     pieces = problems.of(lambda: _pieces(inputs, asked.block_bytes), no_pieces)
-    output = problems.of(lambda: _output(asked.output), Path())
+    dataset = problems.of(lambda: dataset_of(asked.output, streaming=asked.streaming), None)
+    output = Path() if dataset else problems.of(lambda: folder_of(asked.output), Path())
     max_rejects = problems.of(lambda: share("--max-rejects", asked.max_rejects), None)
     start = problems.of(lambda: moment("--from", asked.start), None)
     end = problems.of(lambda: moment("--to", asked.end), None)
@@ -156,7 +159,18 @@ def settle(asked: Asked) -> Settings:
     names = frozenset(meter.name for meter in meters)
     scope = Scope(names, start, end, asked.as_streamed or asked.streaming)
     return Settings(
-        asked, catalog, book, source, inputs, pieces, output, scope, meters, max_rejects, stream
+        asked,
+        catalog,
+        book,
+        source,
+        inputs,
+        pieces,
+        output,
+        scope,
+        meters,
+        max_rejects,
+        stream,
+        dataset,
     )
 
 
@@ -175,20 +189,6 @@ def _stream(asked: Asked) -> Stream | None:
 
 def _pieces(inputs: Sequence[InputFile], block_bytes: int) -> list[Piece]:
     return [piece for file in inputs for piece in split_into_pieces(file, block_bytes)]
-
-
-def _output(text: str) -> Path:
-    if not text:
-        raise UserError("--output is empty; name a folder")
-    if "://" in text:
-        raise UserError(f"--output {text}: not in this version; name a local folder")
-    path = warehouse.check_out(Path(text).expanduser())
-    nearest = path
-    while not nearest.exists():
-        nearest = nearest.parent
-    if not nearest.is_dir():
-        raise UserError(f"--output {text}: {nearest} is a file; name a folder")
-    return path
 
 
 def _source(catalog: Catalog, name: str) -> Source:

@@ -124,7 +124,7 @@ def _usage_of_meter(meter: str, dimensions: Sequence[str]) -> str:
     taken = set(USAGE.names)
     columns = []
     for dimension in dimensions:
-        name = _free_name(dimension, taken)
+        name = free_name(dimension, taken)
         pointer = "/" + dimension.replace("~", "~0").replace("/", "~1")
         identifier = '"' + name.replace('"', '""') + '"'
         columns.append(f"json_extract_string(dimensions, {quoted(pointer)}) AS {identifier},")
@@ -133,7 +133,7 @@ def _usage_of_meter(meter: str, dimensions: Sequence[str]) -> str:
     return template.replace("{dimensions}", "\n  ".join(columns))
 
 
-def _free_name(name: str, taken: set[str]) -> str:
+def free_name(name: str, taken: set[str]) -> str:
     """Give the name, with a number behind it where another differs from it in case only."""
     free, number = name, 2
     while free.casefold() in taken:

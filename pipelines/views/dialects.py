@@ -37,19 +37,33 @@ def for_duckdb(sql: str) -> str:
     return parse_one(sql, read="bigquery").sql(_Local, pretty=True)
 
 
-def for_bigquery(sql: str, dataset: str, views: Collection[str]) -> str:
+def for_bigquery(
+    sql: str, dataset: str, views: Collection[str], within: Collection[str] = ()
+) -> str:
     """The SQL for a dataset, `project.dataset`.
 
-    `views` are those that users read, by name; other names without a layer are the SQL's own.
+    `views` are those that users read, by name; other names without a layer are the SQL's own. Those
+    that come with the SQL, by their names in the dataset, are `within`.
     """
     project, _, name = dataset.rpartition(".")
     tree = parse_one(sql, read="bigquery")
     for table in list(tree.find_all(exp.Table)):
         if table.db or table.name in views:
             target = bigquery_name(table.name, table.db)
-            known = exp.table_(target, db=name, catalog=project, quoted=True)
+            place = {} if target in within else {"db": name, "catalog": project}
+            known = exp.table_(target, **place, quoted=True)
             table.replace(exp.alias_(known, table.alias or table.name, table=True))
     return tree.sql("bigquery", pretty=True)
+
+
+def read_by(sql: str, views: Collection[str]) -> set[str]:
+    """The names of the `views`, and of steps as `steps/<name>`, that some SQL reads."""
+    found = set()
+    for table in parse_one(sql, read="bigquery").find_all(exp.Table):
+        name = f"{_STEPS}/{table.name}" if table.db == _STEPS else table.name
+        if table.db != _STORED and name in views:
+            found.add(name)
+    return found
 
 
 def bigquery_name(name: str, layer: str = "") -> str:

@@ -1,0 +1,102 @@
+"""A batch run whose tables are in BigQuery.
+
+It runs into a folder of its own, where all that must hold of a run is checked, then loads the files
+of that folder. Its rows are in no view until its row in `runs` says that it succeeded, and that is
+loaded last: so all of a run is shown at once, or nothing.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from apache_beam.options.pipeline_options import PipelineOptions
+from google.cloud import bigquery
+
+from pipelines import runs
+from pipelines.bigquery import registry
+from pipelines.bigquery.client import SERVICE_ERRORS, connected
+from pipelines.bigquery.dataset import Dataset
+from pipelines.bigquery.load import load_table
+from pipelines.bigquery.tables import make_tables
+from pipelines.bigquery.views import write_views
+from pipelines.problems import JobFailedError
+from pipelines.run import failure, overlap, run_batch
+from pipelines.settings import Settings
+from pipelines.summary import Summary
+from pipelines.views import MeterShape
+from transforms.catalog import Meter
+
+_LOADED = ("events", "usage", "rejects", "ledger")
+
+
+def run_into(
+    dataset: Dataset, settings: Settings, options: PipelineOptions, *, quiet: bool = False
+) -> Summary:
+    """Runs the graph over files and loads what it writes.
+
+    Raises UserError before anything is written, and JobFailedError, after which nothing of the run
+    is visible and a rerun with the same run id starts clean.
+    """
+    run_id = settings.asked.run_id or runs.new_run_id(datetime.now(UTC))
+    runs.check_legal(run_id)
+    with connected(dataset) as client:
+        make_tables(client, dataset)
+        earlier = registry.statuses(client, dataset, run_id)
+        runs.check_statuses(run_id, "batch", earlier)
+        asked = replace(settings.asked, run_id=run_id)
+        with tempfile.TemporaryDirectory(prefix="meterbeam-") as folder:
+            staged = replace(settings, asked=asked, output=Path(folder), max_rejects=None)
+            summary = run_batch(staged, options, quiet=quiet)
+            if settings.max_rejects is not None:
+                _check_rejects(Path(folder), summary, settings.max_rejects)
+            if earlier:
+                registry.clear_run(client, dataset, run_id)
+            write_views(client, dataset, shapes(settings.catalog.meters))
+            _load(client, dataset, settings, summary.run, Path(folder))
+    return summary
+
+
+def shapes(meters: Sequence[Meter]) -> dict[str, MeterShape]:
+    """What views know of the meters of a catalog."""
+    return {
+        meter.name: MeterShape(tuple(name for name, _ in meter.dimensions), meter.window_us)
+        for meter in meters
+    }
+
+
+def _check_rejects(staged: Path, summary: Summary, most: Decimal) -> None:
+    """The share of rejects, told without the files of a folder that will be gone."""
+    received, rejected = runs.rejected(staged, summary.run.run_id)
+    if rejected > most * received:
+        named = ", ".join(
+            f"{reason}{f' ({meter})' if meter else ''} {events:,}"
+            for reason, meter, events in summary.rejects
+        )
+        raise JobFailedError(
+            f"run {summary.run.run_id}: {rejected:,} rejects of {received:,} records received are"
+            f" more than --max-rejects {most * 100:f}%: {named}; nothing was loaded"
+        )
+
+
+def _load(
+    client: bigquery.Client, dataset: Dataset, settings: Settings, run: runs.Run, staged: Path
+) -> None:
+    registry.write_run(client, dataset, replace(run, status="running", finished_at=None))
+    try:
+        for table in _LOADED:
+            load_table(client, dataset, table, run, staged / table / run.run_id)
+        if not settings.takes_place:
+            _check_overlap(client, dataset, run)
+    except BaseException as error:
+        registry.write_failed(client, dataset, run)
+        raise error if isinstance(error, SERVICE_ERRORS) else failure(run, error) from error
+    registry.write_run(client, dataset, replace(run, finished_at=datetime.now(UTC)))
+
+
+def _check_overlap(client: bigquery.Client, dataset: Dataset, run: runs.Run) -> None:
+    covered = registry.windows_already_covered(client, dataset, run.run_id)
+    if covered:
+        raise overlap(run, covered)

@@ -1,0 +1,71 @@
+"""The runs of a dataset: what they say of themselves, and what one not yet shown would cover."""
+
+import json
+import logging
+import tempfile
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from google.cloud import bigquery
+
+from pipelines.bigquery.client import SERVICE_ERRORS
+from pipelines.bigquery.dataset import Dataset
+from pipelines.bigquery.load import load_table
+from pipelines.bigquery.views import with_pending
+from pipelines.covered import COVERED, CoveredWindows, named_windows
+from pipelines.problems import JobFailedError
+from pipelines.runs import Run
+from transforms.tables import RUNS, TABLES
+
+_LOG = logging.getLogger(__name__)
+
+
+def statuses(client: bigquery.Client, dataset: Dataset, run_id: str) -> list[tuple[str, str]]:
+    """Mode and status of a run, as often as it said them."""
+    sql = f"SELECT mode, status FROM {dataset.table('runs')} WHERE run_id = @run"  # noqa: S608 - names of ours
+    rows = client.query_and_wait(sql, job_config=_with(run=run_id))
+    return [(row.mode, row.status) for row in rows]
+
+
+def clear_run(client: bigquery.Client, dataset: Dataset, run_id: str) -> None:
+    """Remove every row of a run, its rows in `runs` last: cut short, it can be done again."""
+    for table in sorted(TABLES, key=lambda table: table == "runs"):
+        sql = f"DELETE FROM {dataset.table(table)} WHERE run_id = @run"  # noqa: S608 - names of ours
+        client.query_and_wait(sql, job_config=_with(run=run_id))
+
+
+def write_run(client: bigquery.Client, dataset: Dataset, run: Run) -> None:
+    """Write the status of a run: the rows of a batch run that succeeded are shown from now on."""
+    row = {**asdict(run), "meters": json.dumps(run.meters)}
+    with tempfile.TemporaryDirectory(prefix="meterbeam-") as folder:
+        table = pa.Table.from_pylist([row], schema=RUNS)
+        pq.write_table(table, Path(folder) / "row.parquet")
+        load_table(client, dataset, "runs", run, Path(folder))
+
+
+def write_failed(client: bigquery.Client, dataset: Dataset, run: Run) -> None:
+    """Write that a run failed; where even that cannot be written, it stays one that is running."""
+    try:
+        write_run(client, dataset, replace(run, status="failed", finished_at=datetime.now(UTC)))
+    except (JobFailedError, *SERVICE_ERRORS) as error:
+        _LOG.warning("the failure of run %s could not be noted: %s", run.run_id, error)
+
+
+def windows_already_covered(
+    client: bigquery.Client, dataset: Dataset, run_id: str
+) -> CoveredWindows:
+    """As in pipelines/runs.py, for a run whose rows are loaded and which has not succeeded yet."""
+    sql = with_pending(COVERED, dataset, run_id)
+    rows = [tuple(row) for row in client.query_and_wait(sql, job_config=_with(run=run_id))]
+    return named_windows(rows)
+
+
+def _with(**given: str) -> bigquery.QueryJobConfig:
+    return bigquery.QueryJobConfig(
+        query_parameters=[
+            bigquery.ScalarQueryParameter(name, "STRING", value) for name, value in given.items()
+        ]
+    )
