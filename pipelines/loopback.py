@@ -17,6 +17,7 @@ from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions
 from apache_beam.portability.api import beam_fn_api_pb2 as api
 from apache_beam.portability.api import beam_fn_api_pb2_grpc as services
 from apache_beam.runners.worker import sdk_worker_main, statesampler
+from apache_beam.runners.worker.bundle_processor import BundleProcessor
 from apache_beam.runners.worker.sdk_worker import SdkHarness, Sentinel
 from apache_beam.utils.thread_pool_executor import shared_unbounded_instance
 
@@ -45,6 +46,8 @@ class Loopback(services.BeamFnExternalWorkerPoolServicer):
         if not isinstance(threading.excepthook, _ReaderHook):
             threading.excepthook = _ReaderHook(threading.excepthook)
         self._sampler, statesampler.StateSampler = statesampler.StateSampler, _NoSampler
+        self._report = BundleProcessor.monitoring_infos
+        BundleProcessor.monitoring_infos = _own_counters
         self._server = grpc.server(shared_unbounded_instance(), options=[("grpc.so_reuseport", 0)])
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         services.add_BeamFnExternalWorkerPoolServicer_to_server(self, self._server)
@@ -58,6 +61,7 @@ class Loopback(services.BeamFnExternalWorkerPoolServicer):
         trace: TracebackType | None,
     ) -> None:
         statesampler.StateSampler = self._sampler
+        BundleProcessor.monitoring_infos = self._report
         self._server.stop(None)
         for worker in list(self._workers.values()):
             worker.end()
@@ -130,6 +134,17 @@ class _NoSampler(statesampler.StateSampler):
     def stop(self) -> None:
         statesampler.set_current_tracker(None)
         self.finished = True
+
+
+def _own_counters(processor: BundleProcessor) -> list[Any]:
+    """What the steps of a bundle count themselves, of all that Beam would report of them.
+
+    The rest, sizes of elements and the like, takes half a millisecond a bundle, and nobody asks.
+    """
+    found: dict[Any, Any] = {}
+    for name, step in processor.ops.items():
+        found.update(step.user_monitoring_infos(name))
+    return [*found.values()]
 
 
 class _ReaderHook:

@@ -32,8 +32,8 @@ class Aggregate(beam.PTransform):
     def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
         """Combines, then merges what is left, as a kernel; live, adds up in state."""
         if self.live:
-            cut = beam.ParDo(CutWindows()).with_output_types(WINDOWED)
-            revise = beam.ParDo(Revise(self.catalog, self.live)).with_output_types(KEYED)
+            cut = beam.ParDo(CutWindows(self.catalog)).with_output_types(WINDOWED)
+            revise = beam.ParDo(Revise(self.live)).with_output_types(KEYED)
             return pcoll | "Cut windows" >> cut | "Revise" >> revise
         done = (
             pcoll

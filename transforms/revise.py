@@ -1,6 +1,7 @@
 """Aggregate in a stream: partials → panes, each with the totals of the groups that changed.
 
-Keyed by meter, bucket of series and window, in state and with timers of the global window: the
+Keyed by window and bucket of series, for all meters whose windows begin, end and close together
+(see transforms/deltas.py), in state and with timers of the global window: the
 windows are columns, so no engine decides what is late, only `received_at` does (see Measure). What
 a trigger would do is here:
 
@@ -31,19 +32,18 @@ from apache_beam.typehints import KV, Tuple
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms.arrow_coder import to_bytes
 from transforms.catalog import Catalog
 from transforms.closing import closes_us
+from transforms.deltas import delta_of, to_bytes
 from transforms.flow import FLOW
 from transforms.live import Live
 from transforms.partials import in_pane
 from transforms.readings import buckets_of
 from transforms.timestamps import micros_of
 from transforms.window_log import HELD, Window, WindowLog
-from transforms.window_totals import add_up
 
 Keyed = tuple[tuple[str, int], pa.RecordBatch]
-WINDOWED = KV[Tuple[str, int, int], bytes]  # a window's delta as an Arrow stream
+WINDOWED = KV[Tuple[int, int, int, int], bytes]  # a window's delta, encoded
 
 
 @dataclass
@@ -53,43 +53,50 @@ class CutWindows(beam.DoFn):
     Holds the groups of one bundle. A delta is stamped with the first of its partials' stamps.
     """
 
-    _deltas: dict[Window, list[pa.RecordBatch]] = field(
-        init=False, default_factory=lambda: defaultdict(list)
+    catalog: Catalog
+    _partials: dict[Window, dict[str, list[pa.RecordBatch]]] = field(
+        init=False, default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
     _stamp: Timestamp | None = field(init=False, default=None)
     _begun_ms: int = field(init=False, default=0)
 
+    def setup(self) -> None:
+        """Looks the meters up by name."""
+        self._meters = {meter.name: meter for meter in self.catalog.meters}
+
     def start_bundle(self) -> None:
         """Forgets what a failed bundle left behind."""
-        self._deltas.clear()
+        self._partials.clear()
         self._stamp = None
 
     def process(self, element: Keyed, stamp: Any = beam.DoFn.TimestampParam) -> None:
         """Cuts a partial where windows start."""
-        (meter, bucket), partial = element
+        (name, bucket), partial = element
+        meter = self._meters[name]
         if self._stamp is None:
             self._begun_ms = _ms(stamp)
             FLOW.changing(self._begun_ms)
-        for start, delta in buckets_of(partial, partial.column("rate_at").to_numpy()):
-            self._deltas[meter, bucket, start].append(delta)
+        for start, part in buckets_of(partial, partial.column("rate_at").to_numpy()):
+            end = start + meter.window_us
+            window = start, end, end + meter.allowed_lateness_us, bucket
+            self._partials[window][name].append(part)
         self._stamp = stamp if self._stamp is None else min(stamp, self._stamp)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         """Gives the deltas."""
         if self._stamp is None:
             return
-        FLOW.changing(_ms(self._stamp), len(self._deltas))
+        FLOW.changing(_ms(self._stamp), len(self._partials))
         FLOW.shown(self._begun_ms)
-        for window, deltas in self._deltas.items():
-            delta = deltas[0] if len(deltas) == 1 else add_up(deltas)
-            yield WindowedValue((window, to_bytes(delta)), self._stamp, (GlobalWindow(),))
+        for window, partials in self._partials.items():
+            change = window, to_bytes(delta_of(partials))
+            yield WindowedValue(change, self._stamp, (GlobalWindow(),))
 
 
 @dataclass
 class Revise(beam.DoFn):
     """(window, delta) → ((meter, bucket), groups that changed), as panes."""
 
-    catalog: Catalog
     live: Live
     step: str = field(default_factory=lambda: secrets.token_hex(8))  # one name in all workers
     _logs: dict[Window, WindowLog] = field(init=False, default_factory=dict)
@@ -99,10 +106,6 @@ class Revise(beam.DoFn):
     EARLY = TimerSpec("early", TimeDomain.REAL_TIME)
     ON_TIME = TimerSpec("on_time", TimeDomain.WATERMARK)
     CLOSE = TimerSpec("close", TimeDomain.WATERMARK)
-
-    def setup(self) -> None:
-        """Looks the meters up by name."""
-        self._meters = {meter.name: meter for meter in self.catalog.meters}
 
     def start_bundle(self) -> None:
         """Logs are read anew: another bundle may have had their windows."""
@@ -126,7 +129,7 @@ class Revise(beam.DoFn):
         window, delta = element
         log = self._log(window, recent, older)
         is_first, early_us = not log.entries, self.live.early_us
-        end = window[2] + self._meters[window[0]].window_us
+        _, end, _, _ = window
         closes = self._closes(window, stamp.micros)
         if is_first or closes > self._closes(window, log.last.stamp_us):
             close.set(Timestamp(micros=closes))
@@ -183,16 +186,14 @@ class Revise(beam.DoFn):
 
     def _closes(self, window: Window, stamp_us: int) -> int:
         """When state is freed (µs): after the last element that is admitted, and after this one."""
-        meter = self._meters[window[0]]
-        admits = window[2] + meter.window_us + meter.allowed_lateness_us
+        _, _, admits, _ = window
         return closes_us(max(admits, stamp_us), self.live.slack_us)
 
     def _show(
         self, log: WindowLog, pane: str, delta: bytes = b"", stamp_us: int | None = None
     ) -> Iterator[Keyed]:
-        changed = log.show(delta, stamp_us)
-        if changed is not None:
-            meter, bucket, _ = log.place[1]
+        *_, bucket = log.place[1]
+        for meter, changed in log.show(delta, stamp_us).items():
             yield (meter, bucket), in_pane(changed, pane)
 
 

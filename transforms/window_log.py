@@ -1,5 +1,6 @@
 """What a stream keeps of one window: a log of its deltas, and how far they have been shown.
 
+A window is that of all meters whose windows begin, end and close together: transforms/deltas.py.
 The log is two bags of state: `recent` has the last entries, `older` what they were added up to.
 Each entry says where the log stands after it, so reading `recent`, which is small, tells all, and
 a change is one more entry: two requests to the engine, where each takes about half a millisecond.
@@ -19,11 +20,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import pyarrow as pa
 from apache_beam.metrics import Metrics
 
-from transforms.arrow_coder import from_bytes, to_bytes
-from transforms.window_totals import WindowTotals, add_up
+from transforms.deltas import Delta, by_meter, from_bytes, joined, rows_of, to_bytes
+from transforms.window_totals import WindowTotals
 
 _LOG = logging.getLogger(__name__)
 _HEAD = struct.Struct("<qqqq16s")
@@ -34,7 +34,7 @@ _FEW_ROWS = (
 )
 _GENEROUS = 512 << 20
 
-Window = tuple[str, int, int]  # meter, bucket of series, window start µs
+Window = tuple[int, int, int, int]  # start, end, until when it admits (µs); bucket of series
 Place = tuple[str, Window]  # a name that one step of one job has, and the key
 
 
@@ -62,18 +62,50 @@ class Entry(NamedTuple):
 _START = Entry(0, 0, -(1 << 62), 0, b"", b"")
 
 
+class Totals(dict[str, WindowTotals]):
+    """The totals of a window, by meter."""
+
+    @classmethod
+    def of(cls, deltas: Iterable[Delta]) -> "Totals":
+        """From deltas in the order they came."""
+        return cls(
+            {meter: WindowTotals.of(partials) for meter, partials in by_meter(deltas).items()}
+        )
+
+    @property
+    def rows(self) -> int:
+        """How many groups there are."""
+        return sum(map(len, self.values()))
+
+    @property
+    def nbytes(self) -> int:
+        """What they take in memory, or somewhat less."""
+        return sum(totals.nbytes for totals in self.values())
+
+    def add(self, deltas: Iterable[Delta]) -> Delta:
+        """Takes deltas in, in the order they came; gives the totals of the groups they have."""
+        return {
+            meter: self.setdefault(meter, WindowTotals()).add(partials)
+            for meter, partials in by_meter(deltas).items()
+        }
+
+    def whole(self) -> Delta:
+        """All of it."""
+        return {meter: totals.whole() for meter, totals in self.items()}
+
+
 class HeldTotals:
     """The totals that a worker process holds: those used last, up to a number of bytes."""
 
     def __init__(self, limit: int = _GENEROUS) -> None:
         self.limit = limit
         self.nbytes = 0
-        self._held: OrderedDict[Place, tuple[bytes, int, WindowTotals]] = OrderedDict()
+        self._held: OrderedDict[Place, tuple[bytes, int, Totals]] = OrderedDict()
         self.reloaded = 0  # how often totals were there, but under another token
         self._warned: set[str] = set()
         self._lock = threading.Lock()
 
-    def take(self, place: Place, token: bytes) -> WindowTotals | None:
+    def take(self, place: Place, token: bytes) -> Totals | None:
         """The totals of this token, if they are here. Nobody finds them until they are kept."""
         with self._lock:
             kept, size, totals = self._held.pop(place, (b"", 0, None))
@@ -83,7 +115,7 @@ class HeldTotals:
             return None
         return totals
 
-    def keep(self, place: Place, token: bytes, totals: WindowTotals) -> None:
+    def keep(self, place: Place, token: bytes, totals: Totals) -> None:
         """Puts totals here, and those used least out where there is no room."""
         self.drop(place)
         size = totals.nbytes
@@ -149,17 +181,17 @@ class WindowLog:
         shown = self.last.shown
         self._append(shown, stamp_us, self.last.token, delta)
         if sum(entry.number > shown for entry in self.entries) >= _MANY:
-            waiting = _joined([entry.delta for entry in self.entries if entry.number > shown])
+            waits = [from_bytes(entry.delta) for entry in self.entries if entry.number > shown]
             known = [entry for entry in self.entries if entry.number <= shown]
-            self._rewrite([*known, self.last._replace(delta=waiting)])
+            self._rewrite([*known, self.last._replace(delta=to_bytes(joined(waits)))])
 
-    def show(self, delta: bytes = b"", stamp_us: int | None = None) -> pa.RecordBatch | None:
+    def show(self, delta: bytes = b"", stamp_us: int | None = None) -> Delta:
         """The totals of the groups that changed since the last time, also by a last delta."""
         shown = self.last.shown
         deltas = [*(entry.delta for entry in self.entries if entry.number > shown), delta]
         found = [from_bytes(each) for each in deltas if each]
         if not found:
-            return None
+            return {}
         totals = self._totals()
         changed = totals.add(found)
         token = secrets.token_bytes(16)
@@ -183,25 +215,24 @@ class WindowLog:
         self.recent.add(entry.to_bytes())
         self.entries.append(entry)
 
-    def _totals(self) -> WindowTotals:
+    def _totals(self) -> Totals:
         last = self.last
         totals = self.held.take(self.place, last.token)
         if totals is not None:
             return totals
         entries = [*(_in_order(self.older.read()) if last.older_rows else ()), *self.entries]
         known = [entry.delta for entry in entries if entry.delta and entry.number <= last.shown]
-        return WindowTotals.of([from_bytes(delta) for delta in known])
+        return Totals.of(map(from_bytes, known))
 
-    def _add_up(self, totals: WindowTotals) -> None:
+    def _add_up(self, totals: Totals) -> None:
         """Moves the recent entries, which have all been shown, into `older` as one."""
         last = self.last
-        one = _joined([entry.delta for entry in self.entries if entry.delta])
-        rows = last.older_rows + from_bytes(one).num_rows
-        if rows > 2 * len(totals) + _FEW_ROWS:
-            whole = totals.whole()
-            one, rows = to_bytes(whole), whole.num_rows
+        one = joined(from_bytes(entry.delta) for entry in self.entries if entry.delta)
+        rows = last.older_rows + rows_of(one)
+        if rows > 2 * totals.rows + _FEW_ROWS:
+            one, rows = totals.whole(), totals.rows
             self.older.clear()
-        self.older.add(last._replace(delta=one).to_bytes())
+        self.older.add(last._replace(delta=to_bytes(one)).to_bytes())
         self._rewrite([last._replace(older_rows=rows, delta=b"")])
 
     def _rewrite(self, entries: list[Entry]) -> None:
@@ -209,10 +240,6 @@ class WindowLog:
         self.recent.clear()
         for entry in entries:
             self.recent.add(entry.to_bytes())
-
-
-def _joined(deltas: list[bytes]) -> bytes:
-    return deltas[0] if len(deltas) == 1 else to_bytes(add_up([*map(from_bytes, deltas)]))
 
 
 def _in_order(encoded: Iterable[bytes]) -> list[Entry]:

@@ -7,10 +7,20 @@ import pytest
 from apache_beam.utils.timestamp import Timestamp
 
 from transforms import revise
+from transforms.catalog_file import load_catalog
 from transforms.flow import Flow
 from transforms.partials import partial_batch
 from transforms.revise import CutWindows
 from transforms.timestamps import HOUR
+
+CATALOG = load_catalog(
+    "catalog.yaml",
+    b"""
+version: 1
+meters:
+  - {name: calls, event_type: call, aggregation: count}
+""",
+)
 
 
 @dataclass
@@ -84,7 +94,8 @@ def test_there_is_no_gap_between_a_partial_and_its_windows(
     keys = {"customer_id": pa.array(["a", "a"]).dictionary_encode()}
     keys["rate_at"] = pa.array([0, HOUR])
     partial = partial_batch(keys, {"events": pa.array([1, 2])}, "count")
-    cut = CutWindows()
+    cut = CutWindows(CATALOG)
+    cut.setup()
     cut.start_bundle()
     cut.process((("calls", 0), partial), Timestamp(micros=5000))
     assert flow.full

@@ -4,28 +4,18 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from apache_beam.utils.timestamp import Timestamp
 
 from keyed_step import KeyedStep
 from partials_of_events import ONE, Event, partial_of, totals_of
-from transforms.arrow_coder import from_bytes, to_bytes
-from transforms.catalog_file import load_catalog
+from transforms.deltas import to_bytes
 from transforms.live import Live
 from transforms.partials import pane_of
-from transforms.revise import CutWindows, Revise
+from transforms.revise import Revise
 from transforms.timestamps import DAY, HOUR, SECOND
 from transforms.window_log import HeldTotals
 
-CATALOG = load_catalog(
-    "catalog.yaml",
-    b"""
-version: 1
-meters:
-  - {name: tokens, event_type: use, aggregation: sum, value: n, window: 1h, allowed_lateness: 2h}
-""",
-)
-WINDOW = ("tokens", 0, 0)
-OTHER = ("tokens", 0, HOUR)
+WINDOW = (0, HOUR, 3 * HOUR, 0)
+OTHER = (HOUR, 2 * HOUR, 4 * HOUR, 0)
 CLOSES = HOUR + 2 * HOUR + HOUR  # with the slack
 Pane = tuple[str, dict[str, tuple[int, int]]]
 
@@ -38,11 +28,15 @@ def held(monkeypatch: pytest.MonkeyPatch) -> HeldTotals:
 
 
 def revise(early_us: int) -> KeyedStep:
-    return KeyedStep(Revise(CATALOG, Live(early_us, slack_us=HOUR)))
+    return KeyedStep(Revise(Live(early_us, slack_us=HOUR)))
 
 
 def delta(*values: int, customer: str = "c") -> bytes:
-    return to_bytes(partial_of([Event(customer, None, None, v * ONE, 0) for v in values], "sum"))
+    return to_bytes({"tokens": added(*values, customer=customer)})
+
+
+def added(*values: int, customer: str = "c") -> pa.RecordBatch:
+    return partial_of([Event(customer, None, None, v * ONE, 0) for v in values], "sum")
 
 
 def shown(outputs: list[Any]) -> list[Pane]:
@@ -194,7 +188,7 @@ def test_totals_for_which_there_is_no_room_are_read_back(held: HeldTotals) -> No
 def test_state_stays_about_as_large_as_the_window(held: HeldTotals) -> None:
     step = revise(0)
     events = [Event(f"c{i}", None, None, ONE, 0) for i in range(5000)]
-    large = to_bytes(partial_of(events, "sum"))
+    large = to_bytes({"tokens": partial_of(events, "sum")})
     for i in range(60):
         step.end_bundle()
         step.process((WINDOW, large), i)
@@ -221,18 +215,21 @@ def test_an_archive_that_is_read_long_after_its_time_is_added_up_all_the_same() 
     assert step.kept == 0
 
 
-def test_a_bundle_gives_one_delta_for_each_window_with_the_first_stamp() -> None:
-    events = [Event("c", None, None, ONE, 0)]
-    cutter = CutWindows()
-    cutter.start_bundle()
-    both = pa.concat_batches([partial_of(events, "sum", start) for start in (HOUR, 0)])
-    for partial, stamp in ((both, 7), (partial_of(events, "sum", HOUR), 5)):
-        cutter.process((("tokens", 3), partial), Timestamp(micros=stamp))
-    given = {each.value[0]: each for each in cutter.finish_bundle()}
-    assert set(given) == {("tokens", 3, 0), ("tokens", 3, HOUR)}
-    for window, count in ((0, 1), (HOUR, 2)):
-        element = given["tokens", 3, window]
-        assert element.timestamp == Timestamp(micros=5)
-        rows = from_bytes(element.value[1])
-        assert rows.column("rate_at").to_pylist() == [window]
-        assert totals_of(rows) == {("c", None, None): (count, count * ONE)}
+def test_changes_of_two_meters_take_two_requests_and_stay_apart() -> None:
+    step, seen = revise(0), {}
+    for i in range(10):
+        step.end_bundle()
+        change = {"tokens": added(1), "calls": added(i, customer="d")}
+        for (meter, bucket), rows in step.process((WINDOW, to_bytes(change)), i):
+            assert (bucket, pane_of(rows)) == (0, "early")
+            seen[meter] = totals_of(rows)
+    assert seen["tokens"] == {("c", None, None): (10, 10 * ONE)}
+    assert seen["calls"] == {("d", None, None): (10, 45 * ONE)}
+    assert step.requests == 2 * 10
+
+
+def test_a_meter_that_changed_nothing_shows_nothing() -> None:
+    step = revise(0)
+    step.process((WINDOW, to_bytes({"tokens": added(1), "calls": added(1)})), 5)
+    ((key, _),) = step.process((WINDOW, to_bytes({"calls": added(1)})), 6)
+    assert key == ("calls", 0)
