@@ -104,10 +104,18 @@ def backlog(args: argparse.Namespace) -> bool:
 
 
 def steady(args: argparse.Namespace) -> bool:
-    """Latency and memory minute by minute, with many keys held."""
+    """Latency and memory minute by minute, with many keys held.
+
+    Arrivals are recorded: those before the first minute at the same rate as those in it. So as many
+    keys expire as come, from the beginning, unless another horizon is asked for.
+    """
+    held_s = args.keys // args.rate
     with tempfile.TemporaryDirectory() as folder:
-        stream = Stream(Path(folder), ("--early", args.early), args.horizon)
-        feed, count = Feed(args.customers), args.keys + args.rate * 60 * args.minutes
+        options = ("--early", args.early, "--source", "recorded")
+        stream = Stream(Path(folder), options, args.horizon or f"{held_s}s")
+        start = datetime.now(UTC) - timedelta(seconds=held_s)
+        feed = Feed(args.customers, start, 1_000_000 // args.rate, recorded=True, at_once=True)
+        count = args.keys + args.rate * 60 * args.minutes
         watch = Watch(stream, count, args.customers)
         stream.start()
         watch.start()
@@ -180,7 +188,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=int, default=10, help="of steady")
     parser.add_argument("--rate", type=int, default=5000, help="events/s, of steady")
     parser.add_argument("--keys", type=int, default=3_000_000, help="held before, of steady")
-    parser.add_argument("--horizon", default="7d", help="how long keys are held, of steady")
+    parser.add_argument("--horizon", help="of keys, of steady")
     parser.add_argument("--runs", type=int, default=30, help="of pauses")
     parser.add_argument("--first", type=int, default=0, help="first seed of pauses")
     args = parser.parse_args()

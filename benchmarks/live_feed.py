@@ -12,18 +12,19 @@ BEFORE = 20  # how many events before
 class Feed:
     """Events 0, 1, 2, … of `customers` customers, `spacing_us` apart from `start` on.
 
-    `lag` is how far an event's arrival is behind its time; arrivals are recorded where `recorded`.
+    Arrivals are recorded where `recorded`; then all of them happened at `start` where `at_once`.
     """
 
     customers: int
     start: datetime = field(default_factory=lambda: datetime.now(UTC))
     spacing_us: int = 0
     recorded: bool = False
+    at_once: bool = False
 
     def line(self, number: int) -> str:
         """The record, of some earlier event where this one is a repeat."""
         of = number - BEFORE if number % REPEATED == REPEATED - 1 else number
-        at = self.start + timedelta(microseconds=of * self.spacing_us)
+        at = self.start + timedelta(microseconds=0 if self.at_once else of * self.spacing_us)
         received = self.start + timedelta(microseconds=number * self.spacing_us)
         recorded = f'"received_at":"{received:%Y-%m-%dT%H:%M:%S.%fZ}",' if self.recorded else ""
         return (
