@@ -1,39 +1,19 @@
-"""The command `meterbeam`: run, check, query, tables, demo."""
+"""The command `meterbeam`: run, backfill, check, query, tables, report, demo."""
 
 import logging
-import os
 import sys
-from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Literal
 
 import click
 from rich.console import Console
 
-from pipelines.problems import JobFailedError, UserError
+from pipelines.exit_codes import Reporting, ReportingGroup, end_at_once
 from pipelines.process import keep_memory, leave_quickly
 
-_JOB_FAILED, _WRONG_USE = 1, 2
 _PLAIN_WIDTH = 100
 
 # Beam takes a second to import, so the commands import what they need when they are called
-
-
-class _Reporting(click.Command):
-    """Errors of the product become a line each and an exit code, never a traceback."""
-
-    def main(self, *args: Any, **extra: Any) -> Any:
-        try:
-            return super().main(*args, **extra)
-        except UserError as error:
-            code = _say(error.problems, _WRONG_USE)
-        except JobFailedError as error:
-            code = _say([str(error)], _JOB_FAILED)
-        sys.exit(code)
-
-
-class _Group(_Reporting, click.Group):
-    """The command with its subcommands."""
 
 
 def console() -> Console:
@@ -41,19 +21,13 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
 
 
-def _say(problems: Sequence[str], code: int) -> int:
-    for problem in problems:
-        click.echo(f"meterbeam: {problem}", err=True)
-    return code
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=ReportingGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="meterbeam")
 def main() -> None:
     """Meter usage: from events to quantities and money, exactly, with a ledger that balances."""
 
 
-@main.command(cls=_Reporting, context_settings={"ignore_unknown_options": True})
+@main.command(cls=Reporting, context_settings={"ignore_unknown_options": True})
 @click.option("--catalog", required=True, metavar="C.yaml", help="Meters and sources.")
 @click.option("--rates", metavar="R", help="Rate table: a CSV file, or a folder of them.")
 @click.option(
@@ -127,6 +101,39 @@ def run(*, verbose: bool, quiet: bool, beam: tuple[str, ...], **given: Any) -> N
         show_summary(console(), summary)
 
 
+@main.command(cls=Reporting, context_settings={"ignore_unknown_options": True})
+@click.option("--catalog", required=True, metavar="C.yaml", help="Meters and sources.")
+@click.option("--rates", metavar="R", help="Rate table: a CSV file, or a folder of them.")
+@click.option(
+    "--output", required=True, metavar="OUT", help="A folder, or bigquery://project.dataset."
+)
+@click.option("--from", "start", metavar="T", help="First window: a date, or RFC 3339.")
+@click.option("--to", "end", metavar="T", help="End of windows, not included.")
+@click.option("--meters", metavar="a,b", help="Only these meters.")
+@click.option("--dry-run", is_flag=True, help="Only show what there is to do.")
+@click.option("--max-rejects", metavar="5%", help="Fail when more of what is read is rejected.")
+@click.option("--run-id", metavar="ID", help="Name of the run; by default its time.")
+@click.option("--verbose", is_flag=True, help="Log what the job does, with traces of failures.")
+@click.option("--quiet", is_flag=True, help="No progress and no summaries.")
+@click.argument("beam", nargs=-1, type=click.UNPROCESSED, metavar="[BEAM OPTIONS]")
+def backfill(
+    *, dry_run: bool, verbose: bool, quiet: bool, beam: tuple[str, ...], **given: str
+) -> None:
+    """Meter again what lacks events: the windows that windows_to_backfill lists.
+
+    It reads the events of the output itself, and takes the place of what is there for these
+    windows. Exit codes are those of `meterbeam run`.
+    """
+    keep_memory()
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.CRITICAL)
+    from pipelines.backfill import Backfill, asked_for  # noqa: PLC0415
+    from pipelines.beam_options import beam_options  # noqa: PLC0415
+
+    options = beam_options(beam, [name for each in backfill.params for name in each.opts])
+    Backfill(asked_for(**given), options, dry_run, quiet).run(console())
+    leave_quickly()
+
+
 @main.command()
 @click.option("--catalog", required=True, metavar="C.yaml", help="Meters and sources.")
 @click.option("--rates", metavar="R", help="Rate table: a CSV file, or a folder of them.")
@@ -142,7 +149,12 @@ def check(catalog: str, rates: str | None) -> None:
 
 
 @main.command()
-@click.option("--output", required=True, metavar="OUT", help="Folder of earlier runs.")
+@click.option(
+    "--output",
+    required=True,
+    metavar="OUT",
+    help="Folder of earlier runs, or bigquery://project.dataset.",
+)
 @click.option(
     "--format",
     "form",
@@ -179,6 +191,25 @@ def tables(output: str, catalog: str | None, *, print_sql: bool) -> None:
 
 
 @main.command()
+@click.option(
+    "--output", required=True, metavar="OUT", help="A folder, or bigquery://project.dataset."
+)
+@click.option(
+    "--file", default="report.html", show_default=True, metavar="F.html", help="Where to write it."
+)
+@click.option("--from", "start", metavar="DAY", help="First day, in UTC.")
+@click.option("--to", "end", metavar="DAY", help="The day after the last.")
+def report(output: str, file: str, start: str | None, end: str | None) -> None:
+    """Write what an output says as one HTML file: usage, cost, rejects, delay and ledger.
+
+    Without --from and --to it is about the last 92 days that have usage.
+    """
+    from pipelines.report.write import write_report  # noqa: PLC0415
+
+    click.echo(f"wrote {write_report(output, file, start, end)}")
+
+
+@main.command()
 def demo() -> None:
     """Meter an hour of real requests to two LLM services, and show usage, cost and ledger."""
     keep_memory()
@@ -190,16 +221,5 @@ def demo() -> None:
 
 
 def program() -> None:
-    """The command as a program of its own.
-
-    One that failed leaves at once: threads of Beam's may still wait for an engine that is gone, and
-    libraries would speak of what these hold.
-    """
-    try:
-        main()
-    except SystemExit as ended:
-        if not ended.code:
-            raise
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(ended.code if isinstance(ended.code, int) else _JOB_FAILED)
+    """The command as a program of its own."""
+    end_at_once(main)

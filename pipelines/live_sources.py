@@ -1,14 +1,14 @@
 """The sources of a stream on this machine: what the graph reads, and what is open meanwhile."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 import apache_beam as beam
 
 from pipelines import read_pubsub
 from pipelines.inputs.arrivals import Arrivals
-from pipelines.live_tables import LiveTables
 from pipelines.problems import UserError
 from pipelines.rate_versions import RateVersions
 from pipelines.read_pubsub import ReadPubSub, check_subscription, close_subscriptions
@@ -36,8 +36,8 @@ class LiveSource(Protocol):
     def opened(self) -> Iterator[None]:
         """Around the tables of the run: opened before and closed after them."""
 
-    def joined_with(self, tables: LiveTables) -> None:
-        """Learns from the tables what is written."""
+    def joined_with(self, safe_up_to: Callable[[], int]) -> None:
+        """Learns up to which stamp (ms) what came of its batches is written."""
 
     @property
     def way_on(self) -> str:
@@ -48,11 +48,11 @@ class TailSource:
     """Folders whose files grow; its journal says what was given out."""
 
     def __init__(
-        self, settings: Settings, stream: Stream, run_id: str, rates: RateVersions
+        self, settings: Settings, stream: Stream, state: Path, run_id: str, rates: RateVersions
     ) -> None:
         self._tail = Tail(
             folders=[str(each) for each in stream.folders],
-            out=str(settings.output),
+            out=str(state),
             run_id=run_id,
             source=settings.source,
             tolerance_us=settings.catalog.future_tolerance_us,
@@ -83,7 +83,7 @@ class TailSource:
         finally:
             close_tail(self._tail)
 
-    def joined_with(self, tables: LiveTables) -> None:
+    def joined_with(self, safe_up_to: Callable[[], int]) -> None:
         """The journal needs no word of what is written."""
 
     @property
@@ -93,7 +93,7 @@ class TailSource:
 
 
 class PubSubSource:
-    """A subscription; messages are acknowledged when what came of them is in files."""
+    """A subscription; messages are acknowledged when what came of them is written."""
 
     def __init__(self, settings: Settings, stream: Stream, rates: RateVersions) -> None:
         self._subscription = stream.subscription or ""
@@ -143,16 +143,16 @@ class PubSubSource:
             " last windows of this one with a batch run over the output"
         )
 
-    def joined_with(self, tables: LiveTables) -> None:
-        """A batch is safe when its events and rejects are in files."""
-        read_pubsub.safe_batches = tables.safe_up_to
+    def joined_with(self, safe_up_to: Callable[[], int]) -> None:
+        """A batch is safe when its events and rejects are written."""
+        read_pubsub.safe_batches = safe_up_to
 
 
-def live_source(settings: Settings, run_id: str, rates: RateVersions) -> LiveSource:
-    """The source that a stream's settings name."""
+def live_source(settings: Settings, state: Path, run_id: str, rates: RateVersions) -> LiveSource:
+    """The source that a stream's settings name, with its journal in `state`."""
     stream = settings.stream
     if stream is None:
         raise ValueError("settings of a batch run")
     if stream.subscription:
         return PubSubSource(settings, stream, rates)
-    return TailSource(settings, stream, run_id, rates)
+    return TailSource(settings, stream, state, run_id, rates)

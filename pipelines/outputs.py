@@ -7,13 +7,9 @@ from pipelines.bigquery.dataset import PREFIX, Dataset
 from pipelines.problems import UserError
 
 
-def dataset_of(text: str, *, streaming: bool) -> Dataset | None:
+def dataset_of(text: str) -> Dataset | None:
     """The dataset that an output names; None for a folder. Raises UserError."""
-    if not text.startswith(PREFIX):
-        return None
-    if streaming:
-        raise UserError(f"--output {text}: streams write to a local folder in this version")
-    return Dataset.of(text)
+    return Dataset.of(text) if text.startswith(PREFIX) else None
 
 
 def folder_of(text: str) -> Path:

@@ -49,8 +49,10 @@ class Progress:
             sys.stderr.flush()
 
     def line(self) -> str:
-        """Blocks, events, their rate and rejects."""
+        """Blocks, events, their rate and rejects; before that, what a service gave."""
         seconds = time.monotonic() - self._started
+        if TOTALS.fetched and not TOTALS.blocks:
+            return f"{TOTALS.fetched:,} events fetched · {seconds:.0f} s"
         rate = TOTALS.records / seconds if seconds else 0
         return (
             f"{TOTALS.blocks:,} blocks · {TOTALS.records:,} records · {rate:,.0f}/s"

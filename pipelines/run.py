@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +16,7 @@ from apache_beam.runners.runner import PipelineState
 
 from pipelines import run_lock, runs, warehouse
 from pipelines.covered import CoveredWindows
-from pipelines.inputs import InputReadError
+from pipelines.inputs import InputReadError, is_live
 from pipelines.metering import Job, build
 from pipelines.parquet_sink import WriteParquet
 from pipelines.problems import JobFailedError
@@ -23,6 +24,7 @@ from pipelines.progress import Progress
 from pipelines.read import ReadFiles
 from pipelines.settings import Settings
 from pipelines.summary import Summary, summarize
+from pipelines.views import shapes
 from transforms.run import Run
 from transforms.spill import IN_MEMORY, Spill
 from transforms.timestamps import micros_of, moment_of
@@ -32,6 +34,8 @@ _KEY_BUCKET_BYTES = 64 << 20
 _SERIES_BUCKET_BYTES = 256 << 20
 _FEWEST, _MOST = 8, 4096
 _NAMED = 5
+# how long a stream takes at most, and then some, until events that it counted can be read
+_EVENTS_WAIT_S = 2.0
 _ON_THIS_MACHINE = ("FnApiRunner", "DirectRunner", "BundleBasedDirectRunner")
 
 
@@ -47,6 +51,7 @@ def run_batch(settings: Settings, options: PipelineOptions, *, quiet: bool = Fal
         record = _begin(settings, run_id)
         try:
             with Progress(quiet=quiet):
+                _wait_for_streams(settings)
                 _run_graph(settings, record, options)
             return _finish(settings, record)
         except BaseException as error:
@@ -92,13 +97,8 @@ def _begin(settings: Settings, run_id: str) -> runs.Run:
         catalog_digest=settings.catalog.digest,
         rates_digest=settings.book.digest,
     )
-    meters = settings.catalog.meters
     warehouse.prepare(out)
-    warehouse.write_views(
-        out,
-        {meter.name: [name for name, _ in meter.dimensions] for meter in meters},
-        {meter.name: meter.window_us for meter in meters},
-    )
+    warehouse.write_views(out, shapes(settings.catalog.meters))
     runs.clear_run(out, run_id)
     runs.write_run(out, record)
     return record
@@ -120,6 +120,16 @@ def _run_graph(settings: Settings, record: runs.Run, options: PipelineOptions) -
         state = pipeline.run().wait_until_finish()
     if state not in (PipelineState.DONE, None):  # None: a runner that does not say
         raise JobFailedError(f"run {record.run_id} ended as {state}")
+
+
+def _wait_for_streams(settings: Settings) -> None:
+    """Let streams write the events of what they have counted before this run began.
+
+    A stream shows usage at once and its events a moment later. What it counts from now on is listed
+    by `windows_to_backfill`; what it counted before has to be among the events that are read.
+    """
+    if any(file.holds_events and is_live(file.path) for file in settings.inputs):
+        time.sleep(_EVENTS_WAIT_S)
 
 
 def _job(settings: Settings, record: runs.Run, spill: Spill) -> Job:

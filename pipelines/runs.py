@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -45,6 +46,13 @@ class Run:
     finished_at: datetime | None
     catalog_digest: str
     rates_digest: str | None
+
+
+class Begun(NamedTuple):
+    """What is known of a stream that goes on: when it began first, and whether it ended well."""
+
+    started_at: datetime
+    is_whole: bool
 
 
 def new_run_id(now: datetime) -> str:
@@ -122,7 +130,7 @@ def verify_ledger(out: Path, run_id: str) -> list[str]:
         ).fetchall()
     if not rows:
         return [f"run {run_id} is not in runs"]
-    return [problem for row in rows for problem in _imbalances(*row)]
+    return [problem for row in rows for problem in imbalances(*row)]
 
 
 def rejected(out: Path, run_id: str) -> tuple[int, int]:
@@ -163,7 +171,7 @@ def _statuses(out: Path, run_id: str) -> list[tuple[str, str]]:
     ]
 
 
-def _imbalances(  # noqa: PLR0917 -- the columns of ledger_balance in their order
+def imbalances(  # noqa: PLR0917 -- the columns of ledger_balance in their order
     meter: str | None,
     received: int | None,
     accepted: int | None,
@@ -174,6 +182,7 @@ def _imbalances(  # noqa: PLR0917 -- the columns of ledger_balance in their orde
     rejects: int,
     balanced: bool,  # noqa: FBT001 -- likewise
 ) -> list[str]:
+    """Say what is wrong with a run, or a meter of it, by its row of ledger_balance."""
     if balanced:
         return []
     if meter is None:

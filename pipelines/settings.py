@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipelines.bigquery.dataset import Dataset
+from pipelines.bigquery.dataset import PREFIX, Dataset
 from pipelines.inputs import (
     InputErrors,
     InputFile,
@@ -75,7 +75,8 @@ class Settings:
     def takes_place(self) -> bool:
         """Whether this run may cover what an earlier one covers."""
         ranged = self.scope.start_us is not None or self.scope.end_us is not None
-        own = any(file.kind == "archive" and Path(file.path) == self.output for file in self.inputs)
+        place = f"{PREFIX}{self.dataset}.events" if self.dataset else str(self.output)
+        own = any(file.holds_events and file.path == place for file in self.inputs)
         return self.asked.replace or ranged or own
 
 
@@ -137,7 +138,7 @@ def settle(asked: Asked) -> Settings:
     inputs = none if asked.streaming else problems.of(lambda: find_inputs(asked.inputs), none)
     no_pieces: list[Piece] = []
     pieces = problems.of(lambda: _pieces(inputs, asked.block_bytes), no_pieces)
-    dataset = problems.of(lambda: dataset_of(asked.output, streaming=asked.streaming), None)
+    dataset = problems.of(lambda: dataset_of(asked.output), None)
     output = Path() if dataset else problems.of(lambda: folder_of(asked.output), Path())
     max_rejects = problems.of(lambda: share("--max-rejects", asked.max_rejects), None)
     start = problems.of(lambda: moment("--from", asked.start), None)
@@ -226,7 +227,7 @@ def _not_recorded(catalog: Catalog, source: Source, inputs: Sequence[InputFile])
     """`--as-streamed` decides what was late by recorded arrivals, so there must be some."""
     problems = []
     recorded = {name for name, each in catalog.sources.items() if each.received_at}
-    if any(file.kind != "archive" for file in inputs) and source.name not in recorded:
+    if any(not file.holds_events for file in inputs) and source.name not in recorded:
         problems.append(
             f"--as-streamed: source {source.name} does not record arrivals; use --source recorded,"
             " or give the source a received_at"
@@ -234,7 +235,7 @@ def _not_recorded(catalog: Catalog, source: Source, inputs: Sequence[InputFile])
     problems.extend(
         f"--as-streamed: {file.path} holds events whose arrival was the clock of a batch run"
         for file in inputs
-        if file.kind == "archive" and clock_arrivals(file.path, recorded)
+        if file.holds_events and clock_arrivals(file.path, recorded)
     )
     return problems
 

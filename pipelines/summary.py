@@ -1,8 +1,10 @@
 """What a run did, read back from what it wrote."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from pathlib import Path
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -59,6 +61,17 @@ def summarize(out: Path, run: runs.Run) -> Summary:
     rows = _LATEST if run.mode == "streaming" else "usage"
     usage = connection.execute(_USAGE.format(usage=rows), [run.run_id]).fetchall()
     connection.close()
+    return summary_of(run, ledger, usage)
+
+
+def summary_of(
+    run: runs.Run, ledger: Sequence[Sequence[Any]], usage: Sequence[Sequence[Any]]
+) -> Summary:
+    """The same from rows.
+
+    ledger: outcome, reason, meter, events; usage: currency, the cost in whole units and the rest
+    of it, how many rows, and how many of them without a rate.
+    """
     own = {outcome: events for outcome, reason, meter, events in ledger if reason is None}
     return Summary(
         run,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pipelines import warehouse
 from pipelines.outputs import dataset_of, folder_of
-from pipelines.views import MeterShape, views_sql
+from pipelines.views import MeterShape, shapes, views_sql
 from transforms.catalog import Catalog
 
 
@@ -19,14 +19,11 @@ class Output:
     @property
     def meters(self) -> dict[str, MeterShape]:
         """What views know of the meters."""
-        return {
-            meter.name: MeterShape(tuple(name for name, _ in meter.dimensions), meter.window_us)
-            for meter in (self.catalog.meters if self.catalog else ())
-        }
+        return shapes(self.catalog.meters if self.catalog else ())
 
     def sql(self) -> Iterator[str]:
         """The statements, in their order; nothing is asked for or written."""
-        dataset = dataset_of(self.text, streaming=False)
+        dataset = dataset_of(self.text)
         if dataset is None:
             yield from ("CREATE SCHEMA IF NOT EXISTS stored", "CREATE SCHEMA IF NOT EXISTS steps")
             yield from views_sql(folder_of(self.text), self.meters)
@@ -38,7 +35,7 @@ class Output:
 
     def make(self) -> list[str]:
         """Makes what is missing, and says what was done. Raises UserError."""
-        dataset = dataset_of(self.text, streaming=False)
+        dataset = dataset_of(self.text)
         if dataset is None:
             return self._make_folder()
         from pipelines.bigquery.client import connected  # noqa: PLC0415
@@ -53,10 +50,5 @@ class Output:
     def _make_folder(self) -> list[str]:
         folder = folder_of(self.text)
         warehouse.prepare(folder)
-        meters = self.meters
-        warehouse.write_views(
-            folder,
-            {name: shape.dimensions for name, shape in meters.items()},
-            {name: shape.window_us for name, shape in meters.items() if shape.window_us},
-        )
+        warehouse.write_views(folder, self.meters)
         return [f"{folder}: the tables and views are up to date"]

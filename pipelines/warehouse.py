@@ -99,15 +99,11 @@ def _keep_on_disk(path: Path) -> None:
         os.close(opened)
 
 
-def write_views(
-    out: Path,
-    meters: Mapping[str, Sequence[str]],
-    window_us: Mapping[str, int] | None = None,
-) -> None:
+def write_views(out: Path, meters: Mapping[str, MeterShape]) -> None:
     """Write `warehouse.duckdb`, where its views change: also `usage_<meter>` for these meters.
 
-    `meters` gives the dimensions, `window_us` the length of the windows in µs: it places a late
-    event of a meter that has no usage yet. Meters of earlier runs keep their views and dimensions.
+    The length of a meter's windows places a late event of a meter that has no usage yet. Meters of
+    earlier runs keep their views and dimensions.
 
     Raises:
         WarehouseError: for a folder that `prepare` has not made.
@@ -116,12 +112,7 @@ def write_views(
     root = _opened(out)
     with held(root), duckdb.connect() as connection:
         known, written = _read_back(connection, root)
-        for meter, dimensions in meters.items():
-            earlier = known.get(meter, MeterShape(()))
-            known[meter] = MeterShape(
-                tuple(sorted({*earlier.dimensions, *dimensions})),
-                (window_us or {}).get(meter, earlier.window_us),
-            )
+        known |= {meter: shape.after(known.get(meter)) for meter, shape in meters.items()}
         _run(connection, stored_sql(root))
         statements = list(views_sql(root, _with_usage(connection, known)))
         digest = _digest(statements)
@@ -140,7 +131,8 @@ def write_views(
 def connect(out: Path, pending: str | None = None) -> duckdb.DuckDBPyConnection:
     """Open an in-memory database with the views of a warehouse, and no way to other files.
 
-    Times are in UTC. The rows of the run `pending` show as if it had succeeded.
+    Times are in UTC. Where the rows of the run `pending` show as if it had succeeded, there are no
+    views that add up, and none of a meter.
 
     Raises:
         WarehouseError: for a folder that is no warehouse.
@@ -207,7 +199,7 @@ def _read_back(
         copy = shutil.copyfile(root / FILE, Path(folder) / FILE)
         try:
             connection.execute(f"ATTACH {quoted(str(copy))} AS written (READ_ONLY)")
-            rows = connection.execute("SELECT * FROM written.stored.meters").fetchall()
+            rows = connection.sql("SELECT * FROM written.stored.meters").to_arrow_table()
             (digest,) = connection.execute(
                 "SELECT comment FROM duckdb_views() WHERE database_name = 'written'"
                 " AND schema_name = 'stored' AND view_name = 'meters'"
@@ -216,11 +208,7 @@ def _read_back(
             return {}, None
         finally:
             connection.execute("DETACH DATABASE IF EXISTS written")
-    known = {
-        meter: MeterShape(tuple(json.loads(dimensions)), window_us)
-        for meter, dimensions, window_us in rows
-    }
-    return known, digest
+    return {row["meter"]: MeterShape.stored(row) for row in rows.to_pylist()}, digest
 
 
 def _with_usage(

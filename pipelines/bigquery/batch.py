@@ -5,30 +5,30 @@ of that folder. Its rows are in no view until its row in `runs` says that it suc
 loaded last: so all of a run is shown at once, or nothing.
 """
 
-import tempfile
-from collections.abc import Sequence
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 from google.cloud import bigquery
 
 from pipelines import runs
-from pipelines.bigquery import registry
+from pipelines.bigquery import registry, staging
 from pipelines.bigquery.client import SERVICE_ERRORS, connected
 from pipelines.bigquery.dataset import Dataset
-from pipelines.bigquery.load import load_table
+from pipelines.bigquery.load import load_table, wait_for_earlier
+from pipelines.bigquery.staging import Bucket
 from pipelines.bigquery.tables import make_tables
 from pipelines.bigquery.views import write_views
 from pipelines.problems import JobFailedError
 from pipelines.run import failure, overlap, run_batch
 from pipelines.settings import Settings
 from pipelines.summary import Summary
-from pipelines.views import MeterShape
-from transforms.catalog import Meter
+from pipelines.views import shapes
 
+_LOG = logging.getLogger(__name__)
 _LOADED = ("events", "usage", "rejects", "ledger")
 
 
@@ -42,34 +42,31 @@ def run_into(
     """
     run_id = settings.asked.run_id or runs.new_run_id(datetime.now(UTC))
     runs.check_legal(run_id)
+    temp = options.view_as(GoogleCloudOptions).temp_location
+    staging.check(dataset, temp)
     with connected(dataset) as client:
         make_tables(client, dataset)
+        if settings.asked.run_id:
+            wait_for_earlier(client, run_id)
         earlier = registry.statuses(client, dataset, run_id)
         runs.check_statuses(run_id, "batch", earlier)
         asked = replace(settings.asked, run_id=run_id)
-        with tempfile.TemporaryDirectory(prefix="meterbeam-") as folder:
-            staged = replace(settings, asked=asked, output=Path(folder), max_rejects=None)
+        with staging.staged(dataset, run_id, temp) as (folder, bucket):
+            staged = replace(settings, asked=asked, output=folder, max_rejects=None)
             summary = run_batch(staged, options, quiet=quiet)
             if settings.max_rejects is not None:
-                _check_rejects(Path(folder), summary, settings.max_rejects)
+                _check_rejects(folder, summary, settings.max_rejects)
             if earlier:
                 registry.clear_run(client, dataset, run_id)
             write_views(client, dataset, shapes(settings.catalog.meters))
-            _load(client, dataset, settings, summary.run, Path(folder))
+            _load(client, dataset, settings, summary.run, folder, bucket=bucket)
+            _clear(bucket)
     return summary
 
 
-def shapes(meters: Sequence[Meter]) -> dict[str, MeterShape]:
-    """What views know of the meters of a catalog."""
-    return {
-        meter.name: MeterShape(tuple(name for name, _ in meter.dimensions), meter.window_us)
-        for meter in meters
-    }
-
-
-def _check_rejects(staged: Path, summary: Summary, most: Decimal) -> None:
+def _check_rejects(folder: Path, summary: Summary, most: Decimal) -> None:
     """The share of rejects, told without the files of a folder that will be gone."""
-    received, rejected = runs.rejected(staged, summary.run.run_id)
+    received, rejected = runs.rejected(folder, summary.run.run_id)
     if rejected > most * received:
         named = ", ".join(
             f"{reason}{f' ({meter})' if meter else ''} {events:,}"
@@ -82,18 +79,33 @@ def _check_rejects(staged: Path, summary: Summary, most: Decimal) -> None:
 
 
 def _load(
-    client: bigquery.Client, dataset: Dataset, settings: Settings, run: runs.Run, staged: Path
+    client: bigquery.Client,
+    dataset: Dataset,
+    settings: Settings,
+    run: runs.Run,
+    folder: Path,
+    *,
+    bucket: Bucket | None,
 ) -> None:
     registry.write_run(client, dataset, replace(run, status="running", finished_at=None))
     try:
         for table in _LOADED:
-            load_table(client, dataset, table, run, staged / table / run.run_id)
+            load_table(client, dataset, table, run, folder / table / run.run_id, bucket=bucket)
         if not settings.takes_place:
             _check_overlap(client, dataset, run)
     except BaseException as error:
         registry.write_failed(client, dataset, run)
         raise error if isinstance(error, SERVICE_ERRORS) else failure(run, error) from error
     registry.write_run(client, dataset, replace(run, finished_at=datetime.now(UTC)))
+
+
+def _clear(bucket: Bucket | None) -> None:
+    """Removes the files of a run that has succeeded, which it is even where they stay."""
+    try:
+        if bucket:
+            bucket.clear()
+    except SERVICE_ERRORS as error:
+        _LOG.warning("temporary files stay in %s: %s", bucket, error)
 
 
 def _check_overlap(client: bigquery.Client, dataset: Dataset, run: runs.Run) -> None:

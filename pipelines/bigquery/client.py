@@ -56,3 +56,13 @@ def _location(dataset: Dataset) -> str:
 def _client(dataset: Dataset, location: str | None = None) -> bigquery.Client:
     emulated = {"credentials": AnonymousCredentials()} if os.environ.get(_EMULATOR) else {}
     return bigquery.Client(project=dataset.project, location=location, **emulated)
+
+
+def ask(
+    client: bigquery.Client, sql: str, config: bigquery.QueryJobConfig | None = None
+) -> bigquery.table.RowIterator:
+    """Runs SQL as a job and gives its rows. Raises GoogleAPICallError with what is wrong with it.
+
+    The client's `query_and_wait` takes a shorter way, on which an emulator keeps errors to itself.
+    """
+    return client.query(sql, job_config=config).result()

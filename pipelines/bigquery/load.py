@@ -8,15 +8,18 @@ table.
 """
 
 import hashlib
+import logging
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from google.api_core.exceptions import Conflict, GoogleAPICallError
+from google.api_core.exceptions import Conflict, Forbidden, GoogleAPICallError
 from google.cloud import bigquery
 
 from pipelines.bigquery.dataset import PREFIX, Dataset
+from pipelines.bigquery.staging import Bucket
 from pipelines.problems import JobFailedError
 from pipelines.runs import Run
 from transforms.tables import TABLES
@@ -24,20 +27,29 @@ from transforms.timestamps import micros_of
 
 _FILE_BYTES = 1 << 30
 _PIECE = 1 << 20
+_LOG = logging.getLogger(__name__)
 
 
 def load_table(
-    client: bigquery.Client, dataset: Dataset, table: str, run: Run, folder: Path
+    client: bigquery.Client,
+    dataset: Dataset,
+    table: str,
+    run: Run,
+    folder: Path,
+    *,
+    bucket: Bucket | None = None,
 ) -> int:
     """Load the Parquet files of a folder into a table; gives the number of jobs.
 
-    The files are gone afterwards. Holds a row group at a time. Raises JobFailedError with what the
-    service says of a job.
+    The files are gone afterwards; with a bucket, jobs read copies there, which stay. Holds a row
+    group at a time. Raises JobFailedError with what the service says of a job.
     """
     files = sorted(folder.glob("[!.]*.parquet"))
     jobs = 0
     for path in _gathered(files, TABLES[table], folder):
-        _load(client, dataset, table, job_id(run, table, path), path)
+        named = job_id(run, table, path)
+        address = bucket.put(path, f"{named}.parquet") if bucket else None
+        _load(client, f"{dataset}.{table}", named, path, address)
         path.unlink()
         jobs += 1
     return jobs
@@ -45,8 +57,26 @@ def load_table(
 
 def job_id(run: Run, table: str, path: Path) -> str:
     """The id of the job that loads a file: letters, digits, - and _, and far below 1,024."""
-    began = micros_of(run.started_at)
-    return f"meterbeam-{run.run_id.replace('.', '_')}-{began}-{table}-{_digest(path)}"
+    return f"{_named_after(run.run_id)}-{micros_of(run.started_at)}-{table}-{_digest(path)}"
+
+
+def _named_after(run_id: str) -> str:
+    return f"meterbeam-{run_id.replace('.', '_')}"
+
+
+def wait_for_earlier(client: bigquery.Client, run_id: str) -> None:
+    """Wait for the load jobs of earlier attempts at a run, which may have been killed.
+
+    What they add is there to be cleared then, and nothing is added after that.
+    """
+    ours = re.compile(rf"{re.escape(_named_after(run_id))}-\d+-[a-z]+-[0-9a-f]{{32}}")
+    try:
+        for state in ("pending", "running"):  # in this order, so that none slips through
+            for job in client.list_jobs(state_filter=state):
+                if ours.fullmatch(job.job_id):
+                    job.exception()  # waits; whether it failed is all the same
+    except Forbidden as error:
+        _LOG.warning("jobs of earlier attempts cannot be seen: %s", error.message)
 
 
 def _gathered(files: Sequence[Path], schema: pa.Schema, folder: Path) -> Iterator[Path]:
@@ -68,23 +98,32 @@ def _move(path: Path, writer: pq.ParquetWriter) -> None:
     path.unlink()
 
 
-def _load(client: bigquery.Client, dataset: Dataset, table: str, job_id: str, path: Path) -> None:
+def _load(
+    client: bigquery.Client, target: str, job_id: str, path: Path, address: str | None
+) -> None:
+    try:
+        try:
+            job = _asked(client, target, job_id, path, address)
+        except Conflict:  # it was asked for before
+            job = client.get_job(job_id)
+        job.result()
+    except GoogleAPICallError as error:
+        raise JobFailedError(f"{PREFIX}{target}: load job {job_id}: {error.message}") from error
+
+
+def _asked(
+    client: bigquery.Client, target: str, job_id: str, path: Path, address: str | None
+) -> bigquery.LoadJob:
     config = bigquery.LoadJobConfig(
         source_format=bigquery.SourceFormat.PARQUET,
         write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
         create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
         decimal_target_types=[bigquery.DecimalTargetType.BIGNUMERIC],
     )
-    target = f"{dataset}.{table}"
-    try:
-        try:
-            with path.open("rb") as file:
-                job = client.load_table_from_file(file, target, job_id=job_id, job_config=config)
-        except Conflict:  # it was asked for before
-            job = client.get_job(job_id)
-        job.result()
-    except GoogleAPICallError as error:
-        raise JobFailedError(f"{PREFIX}{target}: load job {job_id}: {error.message}") from error
+    if address is not None:
+        return client.load_table_from_uri(address, target, job_id=job_id, job_config=config)
+    with path.open("rb") as file:
+        return client.load_table_from_file(file, target, job_id=job_id, job_config=config)
 
 
 def _digest(path: Path) -> str:

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from google.cloud import bigquery
 
-from pipelines.bigquery.client import SERVICE_ERRORS
+from pipelines.bigquery.client import SERVICE_ERRORS, ask, connected
 from pipelines.bigquery.dataset import Dataset
 from pipelines.bigquery.load import load_table
 from pipelines.bigquery.views import with_pending
 from pipelines.covered import COVERED, CoveredWindows, named_windows
-from pipelines.problems import JobFailedError
-from pipelines.runs import Run
+from pipelines.problems import JobFailedError, UserError
+from pipelines.runs import Begun, Run
 from transforms.tables import RUNS, TABLES
 
 _LOG = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ _LOG = logging.getLogger(__name__)
 def statuses(client: bigquery.Client, dataset: Dataset, run_id: str) -> list[tuple[str, str]]:
     """Mode and status of a run, as often as it said them."""
     sql = f"SELECT mode, status FROM {dataset.table('runs')} WHERE run_id = @run"  # noqa: S608 - names of ours
-    rows = client.query_and_wait(sql, job_config=_with(run=run_id))
+    rows = ask(client, sql, with_values(run=run_id))
     return [(row.mode, row.status) for row in rows]
 
 
@@ -34,7 +34,22 @@ def clear_run(client: bigquery.Client, dataset: Dataset, run_id: str) -> None:
     """Remove every row of a run, its rows in `runs` last: cut short, it can be done again."""
     for table in sorted(TABLES, key=lambda table: table == "runs"):
         sql = f"DELETE FROM {dataset.table(table)} WHERE run_id = @run"  # noqa: S608 - names of ours
-        client.query_and_wait(sql, job_config=_with(run=run_id))
+        ask(client, sql, with_values(run=run_id))
+
+
+def begun(client: bigquery.Client, dataset: Dataset, run_id: str) -> Begun | None:
+    """What is known of a stream that goes on; None for one that is new."""
+    sql = f"SELECT started_at, status FROM {dataset.table('runs')} WHERE run_id = @run"  # noqa: S608 - names of ours
+    rows = [tuple(row) for row in ask(client, sql, with_values(run=run_id))]
+    if not rows:
+        return None
+    return Begun(min(at for at, _ in rows), any(status == "succeeded" for _, status in rows))
+
+
+def forget_end(client: bigquery.Client, dataset: Dataset, run_id: str) -> None:
+    """Remove what a run said when it ended: it runs again."""
+    sql = f"DELETE FROM {dataset.table('runs')} WHERE run_id = @run AND status <> 'running'"  # noqa: S608 - names of ours
+    ask(client, sql, with_values(run=run_id))
 
 
 def write_run(client: bigquery.Client, dataset: Dataset, run: Run) -> None:
@@ -54,16 +69,26 @@ def write_failed(client: bigquery.Client, dataset: Dataset, run: Run) -> None:
         _LOG.warning("the failure of run %s could not be noted: %s", run.run_id, error)
 
 
+def write_failed_anew(dataset: Dataset, run: Run) -> None:
+    """The same over a connection of its own."""
+    try:
+        with connected(dataset) as client:
+            write_run(client, dataset, run)
+    except (JobFailedError, UserError) as error:
+        _LOG.warning("the failure of run %s could not be noted: %s", run.run_id, error)
+
+
 def windows_already_covered(
     client: bigquery.Client, dataset: Dataset, run_id: str
 ) -> CoveredWindows:
     """As in pipelines/runs.py, for a run whose rows are loaded and which has not succeeded yet."""
     sql = with_pending(COVERED, dataset, run_id)
-    rows = [tuple(row) for row in client.query_and_wait(sql, job_config=_with(run=run_id))]
+    rows = [tuple(row) for row in ask(client, sql, with_values(run=run_id))]
     return named_windows(rows)
 
 
-def _with(**given: str) -> bigquery.QueryJobConfig:
+def with_values(**given: str) -> bigquery.QueryJobConfig:
+    """Values of a statement's parameters."""
     return bigquery.QueryJobConfig(
         query_parameters=[
             bigquery.ScalarQueryParameter(name, "STRING", value) for name, value in given.items()

@@ -7,6 +7,7 @@ import pyarrow as pa
 from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
+from pipelines.bigquery.client import ask
 from pipelines.bigquery.dataset import PREFIX, Dataset
 from pipelines.problems import UserError
 from transforms.tables import TABLES
@@ -140,12 +141,12 @@ def make_tables(client: bigquery.Client, dataset: Dataset) -> list[str]:
     statements = dict(zip(TABLES, tables_sql(dataset), strict=True))
     for table, columns in lacking.items():
         if columns is None:
-            client.query_and_wait(statements[table])
+            ask(client, statements[table])
             done.append(f"made table {table}")
             continue
         for name in columns:
             added = f"ADD COLUMN IF NOT EXISTS {_column(name, TABLES[table].field(name).type)}"
-            client.query_and_wait(f"ALTER TABLE {dataset.table(table)} {added}")
+            ask(client, f"ALTER TABLE {dataset.table(table)} {added}")
             done.append(f"added column {name} to table {table}")
     return done
 

@@ -9,9 +9,10 @@ from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 from sqlglot import exp
 
+from pipelines.bigquery.client import ask
 from pipelines.bigquery.dataset import Dataset
-from pipelines.views import VIEWS, MeterShape, free_name, view_sql
-from pipelines.views.dialects import bigquery_name, for_bigquery, read_by
+from pipelines.views import TAKEN, VIEWS, MeterShape, cost_by_dimension, free_name, view_sql
+from pipelines.views.dialects import bigquery_name, bigquery_text, for_bigquery, read_by
 from transforms.tables import USAGE
 
 _LONGEST = 250  # of a column's name; the service takes 300 characters
@@ -26,19 +27,28 @@ def write_views(
     known, written = _read_back(client, dataset)
     earlier = list(views_sql(dataset, known))
     there = frozenset(earlier if written == _digest(earlier) else ())
-    for meter, shape in meters.items():
-        before = known.get(meter, MeterShape(()))
-        dimensions = tuple(sorted({*before.dimensions, *shape.dimensions}))
-        known[meter] = MeterShape(dimensions, shape.window_us or before.window_us)
+    known |= {meter: shape.after(known.get(meter)) for meter, shape in meters.items()}
     statements = list(views_sql(dataset, known))
     changed = [statement for statement in statements if statement not in there]
     if not changed:
         return
-    for statement in changed:
-        client.query_and_wait(statement)
+    for statement in changed if written else _quickly(dataset, changed):
+        ask(client, statement)
     view = client.get_table(f"{dataset}.{_METERS}")
     view.description = _digest(statements)
     client.update_table(view, ["description"])
+
+
+def _quickly(dataset: Dataset, statements: Sequence[str]) -> Iterator[str]:
+    """The statements of a new dataset: what many views read comes last, till then without rows.
+
+    A view that is made is looked through to the last table, which takes an emulator its time.
+    """
+    empty = _view(dataset, "usage_current", f"SELECT * FROM {dataset.table('usage')} WHERE FALSE")  # noqa: S608 - names of ours
+    start = empty.partition("\n")[0]
+    yield empty
+    yield from (each for each in statements if not each.startswith(start))
+    yield from (each for each in statements if each.startswith(start))
 
 
 def _digest(statements: Sequence[str]) -> str:
@@ -53,11 +63,8 @@ def _read_back(
         view = client.get_table(f"{dataset}.{_METERS}")
     except NotFound:
         return {}, None
-    rows = client.query_and_wait(f"SELECT * FROM {dataset.table(_METERS)}")  # noqa: S608 - names of ours
-    known = {
-        row.meter: MeterShape(tuple(json.loads(row.dimensions)), row.window_us) for row in rows
-    }
-    return known, view.description
+    rows = ask(client, f"SELECT * FROM {dataset.table(_METERS)}")  # noqa: S608 - names of ours
+    return {row.meter: MeterShape.stored(dict(row)) for row in rows}, view.description
 
 
 def with_pending(sql: str, dataset: Dataset, run_id: str) -> str:
@@ -72,7 +79,7 @@ def with_pending(sql: str, dataset: Dataset, run_id: str) -> str:
     parts = []
     for name in VIEWS:
         if name in needed:
-            shown = f" OR run_id = {_text(run_id)}" if name == "steps/shown_runs" else ""
+            shown = f" OR run_id = {bigquery_text(run_id)}" if name == "steps/shown_runs" else ""
             own = for_bigquery(view_sql(name) + shown, str(dataset), VIEWS, within)
             parts.append(f"{names[name]} AS (\n{own}\n)")
     asked = for_bigquery(sql, str(dataset), VIEWS, within)
@@ -86,8 +93,10 @@ def views_sql(dataset: Dataset, meters: Mapping[str, MeterShape]) -> Iterator[st
         layer, _, plain = name.rpartition("/")
         sql = for_bigquery(view_sql(name), str(dataset), VIEWS)
         yield _view(dataset, bigquery_name(plain, layer), sql)
+    sql = for_bigquery(cost_by_dimension(meters, _dimension), str(dataset), VIEWS)
+    yield _view(dataset, "cost_by_dimension", sql)
     for meter, shape in meters.items():
-        if meter != "current":  # usage_current is taken
+        if meter not in TAKEN:
             sql = for_bigquery(_usage_of_meter(meter, shape.dimensions), str(dataset), VIEWS)
             yield _view(dataset, f"usage_{meter}", sql)
 
@@ -98,10 +107,12 @@ def _view(dataset: Dataset, name: str, sql: str) -> str:
 
 def _meters(meters: Mapping[str, MeterShape]) -> str:
     none = "SELECT CAST(NULL AS STRING) AS meter, CAST(NULL AS STRING) AS dimensions,"
-    rows = [f"{none} CAST(NULL AS INT64) AS window_us LIMIT 0"]
+    rows = [f"{none} CAST(NULL AS INT64) AS window_us, CAST(NULL AS STRING) AS aggregation LIMIT 0"]
     for meter, shape in meters.items():
         window = "NULL" if shape.window_us is None else str(shape.window_us)
-        rows.append(f"SELECT {_text(meter)}, {_text(json.dumps(shape.dimensions))}, {window}")
+        aggregation = "NULL" if shape.aggregation is None else bigquery_text(shape.aggregation)
+        dimensions = bigquery_text(json.dumps(shape.dimensions))
+        rows.append(f"SELECT {bigquery_text(meter)}, {dimensions}, {window}, {aggregation}")
     return "\nUNION ALL\n".join(f"({row})" for row in rows)
 
 
@@ -109,10 +120,14 @@ def _usage_of_meter(meter: str, dimensions: Sequence[str]) -> str:
     taken, columns = set(USAGE.names), []
     for dimension in dimensions:
         name = exp.to_identifier(_column(dimension, taken), quoted=True).sql("bigquery")
-        path = _text(f"$.{json.dumps(dimension, ensure_ascii=False)}")
-        columns.append(f"JSON_VALUE(dimensions, {path}) AS {name},")
-    template = view_sql("usage_of_meter").replace("{meter}", _text(meter))
+        columns.append(f"{_dimension(dimension)} AS {name},")
+    template = view_sql("usage_of_meter").replace("{meter}", bigquery_text(meter))
     return template.replace("{dimensions}", "\n  ".join(columns))
+
+
+def _dimension(name: str) -> str:
+    path = bigquery_text(f"$.{json.dumps(name, ensure_ascii=False)}")
+    return f"JSON_VALUE(dimensions, {path})"
 
 
 def _column(dimension: str, taken: set[str]) -> str:
@@ -120,7 +135,3 @@ def _column(dimension: str, taken: set[str]) -> str:
     plain = re.sub(r"\W", "_", dimension)[:_LONGEST]
     own = not plain or plain[0].isdigit() or plain.casefold().startswith(_RESERVED)
     return free_name(f"dimension_{plain}" if own else plain, taken)
-
-
-def _text(words: str) -> str:
-    return exp.Literal.string(words).sql("bigquery")

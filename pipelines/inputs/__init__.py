@@ -3,19 +3,25 @@
 `find_inputs` says what is there, `split_into_pieces` what one worker reads, `read_blocks` reads it.
 """
 
-from pipelines.inputs.archive import clock_arrivals
 from pipelines.inputs.block import Block, InputReadError
+from pipelines.inputs.earlier import amount, clock_arrivals, is_live, sources
+from pipelines.inputs.event_files import Amount, Needed
 from pipelines.inputs.find import InputErrors, InputFile, find_inputs
 from pipelines.inputs.pieces import Piece, read_blocks, split_into_pieces
 
 __all__ = [
+    "Amount",
     "Block",
     "InputErrors",
     "InputFile",
     "InputReadError",
+    "Needed",
     "Piece",
+    "amount",
     "clock_arrivals",
     "find_inputs",
+    "is_live",
     "read_blocks",
+    "sources",
     "split_into_pieces",
 ]

@@ -3,48 +3,22 @@
 Events are those under `events/<run_id>/` of batch runs that succeeded and of all streaming runs.
 """
 
+import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from glob import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import duckdb
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.inputs.block import Block, InputReadError, byte_parts
+from pipelines.inputs import event_files
+from pipelines.inputs.block import Block
+from pipelines.inputs.event_files import Amount, Needed, has_clocked, read_events, reading
 from pipelines.inputs.find import InputFile
-from pipelines.inputs.json_columns import TEXT, joined
-from pipelines.inputs.opening import naming
-from pipelines.inputs.parquet_rows import batches, gathered
 
-_MEMORY = "1GB"
-_COLUMNS = pa.schema(
-    [
-        ("source", pa.string()),
-        ("origin", pa.string()),
-        ("received_at", pa.timestamp("us", "UTC")),
-        ("payload", pa.large_string()),
-    ]
-)
-_EVENTS = "read_parquet($files, hive_partitioning = false, file_row_number = true)"
-_REPEATS = f"""
-    SELECT file_index, file_row_number FROM {_EVENTS}
-    QUALIFY row_number() OVER (
-        PARTITION BY source, origin, event_key, event_time
-        ORDER BY received_at, file_index, file_row_number
-    ) > 1
-"""  # noqa: S608 - of constants
-_CLOCKED = f"""
-    SELECT 1 FROM {_EVENTS}
-    WHERE NOT list_contains($recorded, source) AND list_contains($starts, epoch_us(received_at))
-    LIMIT 1
-"""  # noqa: S608 - of constants
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -55,26 +29,37 @@ class _Run:
     mode: str
     statuses: frozenset[str]
     started_us: int
+    digest: str | None
 
     @property
     def counts(self) -> bool:
         return self.mode == "streaming" or "succeeded" in self.statuses
 
+    @property
+    def is_live(self) -> bool:
+        """Whether it is a stream that has not ended, or was killed."""
+        return self.mode == "streaming" and self.statuses == {"running"}
 
-def read_archive(file: InputFile, block_bytes: int) -> Iterator[Block]:
-    """Events of an output, of one source in each block; of repeated ones the first to arrive.
 
-    An event is repeated where source, origin, key and event time are the same. Holds one block, a
-    byte for each event, and up to 1 GB of DuckDB's, which goes on on disk. Raises InputReadError.
-    """
-    with _reading(file.path):
+def read_archive(
+    file: InputFile, block_bytes: int, needed: Needed | None = None
+) -> Iterator[Block]:
+    """Events of an output, all or those that are needed; see `read_events`."""
+    with reading(file.path):
         out = Path(file.path)
-        files = _event_files(out, _runs(out))
-        events = _first_events(files, _first_rows(files), block_bytes)
-        for rows in gathered(events, block_bytes):
-            for source in pc.unique(rows.column("source")):
-                chosen = rows.filter(pc.equal(rows.column("source"), source))
-                yield _block(file.path, source.as_py(), chosen)
+        runs = _runs(out)
+        wanted = _known_to_be_enough(out, runs, needed)
+        with _held(out, runs) as files:
+            yield from read_events(file.path, files, block_bytes, wanted)
+
+
+def amount(out: str, needed: Needed | None) -> Amount:
+    """How much there is to read. Raises InputReadError."""
+    with reading(out):
+        runs = _runs(Path(out))
+        wanted = _known_to_be_enough(Path(out), runs, needed)
+        with _held(Path(out), runs) as files:
+            return event_files.amount(out, files, wanted)
 
 
 def clock_arrivals(out: str, sources_with_recorded_arrival: Collection[str]) -> bool:
@@ -83,79 +68,82 @@ def clock_arrivals(out: str, sources_with_recorded_arrival: Collection[str]) -> 
     Such an arrival says nothing of when the event came. Events of the sources given brought
     theirs along. Raises InputReadError.
     """
-    with _reading(out), _connection() as connection:
+    with reading(out):
         runs = _runs(Path(out))
-        files = _literally(_event_files(Path(out), runs))
         starts = [run.started_us for run in runs if run.mode == "batch"]
-        if not files or not starts:
-            return False
-        recorded = list(sources_with_recorded_arrival)
-        wanted = {"files": files, "recorded": recorded, "starts": starts}
-        return connection.execute(_CLOCKED, wanted).fetchone() is not None
+        files = _event_files(Path(out), runs)
+        return has_clocked(files, sources_with_recorded_arrival, starts)
 
 
-def _first_rows(files: list[Path]) -> list[np.ndarray]:
-    """Which rows of each file are the first of their event (bool)."""
-    first = [np.ones(pq.ParquetFile(file).metadata.num_rows, bool) for file in files]
-    if not files:
-        return first
-    with _connection() as connection:
-        wanted = {"files": _literally(files)}
-        for batch in connection.sql(_REPEATS, params=wanted).to_arrow_reader():
-            file, row = (column.to_numpy() for column in batch.columns)
-            for i in np.unique(file).tolist():
-                first[i][row[file == i]] = False
-    return first
+def sources(out: str) -> set[str]:
+    """The names of the sources that the events of an output are of. Raises InputReadError."""
+    with reading(out), _held(Path(out), _runs(Path(out))) as files:
+        return event_files.sources_in(files)
 
 
-def _first_events(
-    files: list[Path], first: list[np.ndarray], block_bytes: int
-) -> Iterator[pa.RecordBatch]:
-    for file, chosen in zip(files, first, strict=True):
-        row = 0
-        with pq.ParquetFile(file) as parquet:
-            for batch in batches(parquet, 0, None, block_bytes, _COLUMNS.names):
-                mask = pa.array(chosen[row : row + len(batch)])
-                yield batch.select(_COLUMNS.names).cast(_COLUMNS).filter(mask)
-                row += len(batch)
+def is_live(out: str) -> bool:
+    """Whether a stream may be writing into an output. Raises InputReadError."""
+    with reading(out):
+        return any(run.is_live for run in _runs(Path(out)))
 
 
-@contextmanager
-def _reading(out: str) -> Iterator[None]:
-    try:
-        with naming(out):
-            yield
-    except duckdb.Error as error:
-        raise InputReadError(f"{out} cannot be read: {error}") from error
-
-
-@contextmanager
-def _connection() -> Iterator[Any]:
-    with TemporaryDirectory(prefix="meterbeam-") as folder:
-        config = {
-            "memory_limit": _MEMORY,
-            "temp_directory": folder,
-            "preserve_insertion_order": False,
-        }
-        with duckdb.connect(":memory:", config=config) as connection:
-            yield connection
+def _known_to_be_enough(out: Path, runs: list[_Run], needed: Needed | None) -> Needed | None:
+    if needed is None:
+        return None
+    others = [run for run in runs if run.digest != needed.digest]
+    with _held(out, others) as files:
+        return needed if event_files.sources_in(files) <= needed.fixed else None
 
 
 def _runs(out: Path) -> list[_Run]:
     """The runs of an output, in the order of their folders' names."""
     found = []
+    columns = ["mode", "status", "started_at", "catalog_digest"]
     for folder in sorted((out / "runs").glob("*/")):
         # not read_table(), which takes a = in a path for a column
         rows = [
             row
             for file in _parquet_files(folder)
-            for row in pq.ParquetFile(file).read(["mode", "status", "started_at"]).to_pylist()
+            for row in pq.ParquetFile(file).read(columns).to_pylist()
         ]
         if rows:
             started = pa.scalar(rows[0]["started_at"], pa.timestamp("us", "UTC")).value
             statuses = frozenset(row["status"] for row in rows)
-            found.append(_Run(folder.name, rows[0]["mode"], statuses, started))
+            digests = {row["catalog_digest"] for row in rows}
+            digest = digests.pop() if len(digests) == 1 else None
+            found.append(_Run(folder.name, rows[0]["mode"], statuses, started, digest))
     return found
+
+
+@contextmanager
+def _held(out: Path, runs: list[_Run]) -> Iterator[list[Path]]:
+    """The files of events of the runs that count, which stay there meanwhile.
+
+    A stream puts its files together, and those that it made others of are gone a minute later.
+    Another name for each, in a folder of ours, keeps them. (It is left behind by a process that is
+    killed; where it cannot be made, the files are read as they are.)
+    """
+    if not any(run.is_live for run in runs) or not os.access(out, os.W_OK):
+        yield _event_files(out, runs)
+        return
+    with TemporaryDirectory(prefix=".reading-", dir=out) as folder:
+        yield _linked(out, runs, Path(folder))
+
+
+def _linked(out: Path, runs: list[_Run], folder: Path) -> list[Path]:
+    for attempt in range(_ATTEMPTS):
+        place = folder / str(attempt)
+        place.mkdir()
+        found = _event_files(out, runs)
+        try:
+            for number, file in enumerate(found):
+                os.link(file, place / f"{number}.parquet")
+        except FileNotFoundError:  # gone since it was listed, and in another file by now
+            continue
+        except OSError:
+            return found
+        return [place / f"{number}.parquet" for number in range(len(found))]
+    return _event_files(out, runs)
 
 
 def _event_files(out: Path, runs: list[_Run]) -> list[Path]:
@@ -164,26 +152,6 @@ def _event_files(out: Path, runs: list[_Run]) -> list[Path]:
     return [file for folder in folders for file in _parquet_files(folder)]
 
 
-def _literally(files: list[Path]) -> list[str]:
-    """Names in which DuckDB finds no wildcards."""
-    return [escape(str(file)) for file in files]
-
-
 def _parquet_files(folder: Path) -> list[Path]:
     # one with a dot in front is still being written; those of a stream may be in folders
     return sorted(folder.glob("**/[!.]*.parquet"))
-
-
-def _block(path: str, source: str, rows: pa.Table) -> Block:
-    payloads = rows.column("payload").combine_chunks().cast(TEXT)
-    if pc.any(pc.match_substring(payloads, b"\n")).as_py():
-        # a message may have had several lines; in JSON that is only white space
-        payloads = pc.replace_substring(payloads, b"\n", b" ")
-    _, data = byte_parts(joined([payloads, b"\n"], len(rows)))
-    return Block(
-        path,
-        data.tobytes(),
-        source=source,
-        origins=rows.column("origin").combine_chunks(),
-        arrivals=rows.column("received_at").combine_chunks().cast(pa.int64()).to_numpy(),
-    )

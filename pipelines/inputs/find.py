@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["lines", "csv", "parquet", "archive"]
+Kind = Literal["lines", "csv", "parquet", "archive", "table"]
 Compression = Literal["gzip", "zstd"]
 
 _KINDS: dict[str, Kind] = {
@@ -19,8 +19,9 @@ _KINDS: dict[str, Kind] = {
 }
 _COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
 _READ = ".ndjson, .jsonl and .csv (each also with .gz or .zst) and .parquet are read"
-_LATER = ("bigquery://", "pubsub://", "tail:")
+_LIVE = ("pubsub://", "tail:")
 _REMOTE = "gs://"
+_TABLE = "bigquery://"
 
 
 class InputErrors(Exception):  # noqa: N818 - one error with everything that is wrong
@@ -33,16 +34,21 @@ class InputErrors(Exception):  # noqa: N818 - one error with everything that is 
 
 @dataclass(frozen=True)
 class InputFile:
-    """One file to read, or an earlier output.
+    """One file to read, or an earlier output: a folder (`archive`) or a dataset (`table`).
 
-    path: absolute, or a gs:// address; kind: how it is read; compression: None for none; size: its
-    bytes as stored (of an archive, those of its events, finished runs or not).
+    path: absolute, or an address; kind: how it is read; compression: None for none; size: its bytes
+    as stored (of an earlier output, those of its events, finished runs or not).
     """
 
     path: str
     kind: Kind
     compression: Compression | None
     size: int
+
+    @property
+    def holds_events(self) -> bool:
+        """Whether it is an earlier output, whose events say how and when they came."""
+        return self.kind in {"archive", "table"}
 
 
 class _ProblemError(Exception):
@@ -52,8 +58,9 @@ class _ProblemError(Exception):
 def find_inputs(patterns: Sequence[str]) -> list[InputFile]:
     """Files that the patterns name, each once, in the order of the patterns, then of their names.
 
-    A pattern is a local path or glob, a gs:// address or glob, or the folder of an earlier output.
-    Raises InputErrors with every problem there is.
+    A pattern is a local path or glob, a gs:// address or glob, the folder of an earlier output, or
+    bigquery://project.dataset.events, those of a dataset. Raises InputErrors with every problem
+    there is.
     """
     found: dict[str, InputFile] = {}
     problems = []
@@ -63,6 +70,8 @@ def find_inputs(patterns: Sequence[str]) -> list[InputFile]:
                 found.setdefault(file.path, file)
         except _ProblemError as problem:
             problems.append(f"{pattern}: {problem}")
+        except InputErrors as error:
+            problems += error.problems
         except OSError as error:  # of a folder on the way
             problems.append(f"{pattern}: cannot be read: {error.strerror or error}")
     if problems:
@@ -71,12 +80,14 @@ def find_inputs(patterns: Sequence[str]) -> list[InputFile]:
 
 
 def _find(pattern: str) -> list[InputFile]:
-    if pattern.startswith(_LATER):
-        raise _ProblemError("this kind of input is not in this version; files are, and gs:// paths")
+    if pattern.startswith(_LIVE):
+        raise _ProblemError("this kind of input is read with --streaming")
+    if pattern.startswith(_TABLE):
+        return [_table(pattern)]
     if pattern.startswith(_REMOTE):
         return [_input_file(path, size) for path, size in _remote(pattern)]
     if "://" in pattern and not Path(pattern).exists():
-        raise _ProblemError("inputs are local paths, or begin with gs://")
+        raise _ProblemError("inputs are local paths, or begin with gs:// or bigquery://")
     if not pattern:
         raise _ProblemError("an input without a name")
     return [_local_input(path) for path in _local(pattern)]
@@ -161,6 +172,14 @@ def _archive(folder: Path) -> InputFile:
         )
     size = sum(each.stat().st_size for each in (folder / "events").glob("*/**/[!.]*.parquet"))
     return InputFile(str(folder), "archive", None, size)
+
+
+def _table(text: str) -> InputFile:
+    # the service's client takes a while to import, and files do without
+    from pipelines.inputs.bigquery import find_table  # noqa: PLC0415
+
+    path, size = find_table(text)
+    return InputFile(path, "table", None, size)
 
 
 def _remote(pattern: str) -> Iterator[tuple[str, int]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pipelines.inputs.archive import read_archive
 from pipelines.inputs.block import Block
 from pipelines.inputs.csv_rows import read_csv
+from pipelines.inputs.event_files import Needed
 from pipelines.inputs.find import InputFile
 from pipelines.inputs.lines import read_lines
 from pipelines.inputs.parquet_rows import read_parquet, row_group_ranges
@@ -15,12 +16,14 @@ from pipelines.inputs.parquet_rows import read_parquet, row_group_ranges
 class Piece:
     """A part of one input: bytes `start` to `end` of a line file, row groups of a Parquet file.
 
-    An `end` of None is the end of the input. What begins in a piece belongs to it.
+    An `end` of None is the end of the input. What begins in a piece belongs to it. Of an earlier
+    output all events are read, or those `needed`.
     """
 
     file: InputFile
     start: int = 0
     end: int | None = None
+    needed: Needed | None = None
 
 
 def split_into_pieces(file: InputFile, block_bytes: int) -> list[Piece]:
@@ -47,4 +50,9 @@ def read_blocks(piece: Piece, block_bytes: int) -> Iterator[Block]:
         return read_csv(piece.file, block_bytes)
     if piece.file.kind == "parquet":
         return read_parquet(piece.file, piece.start, piece.end, block_bytes)
-    return read_archive(piece.file, block_bytes)
+    if piece.file.kind == "table":
+        # the service's client takes a while to import, and files do without
+        from pipelines.inputs.bigquery import read_table  # noqa: PLC0415
+
+        return read_table(piece.file.path, block_bytes, piece.needed)
+    return read_archive(piece.file, block_bytes, piece.needed)

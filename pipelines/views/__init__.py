@@ -1,17 +1,20 @@
 """The views over a run's tables: a file of BigQuery's SQL for each view, in three layers.
 
 `stored.<table>` are the rows as written, `steps/*.sql` the results between, in the schema `steps`,
-and the rest are the tables and views that users read. See pipelines/views/dialects.py.
+and the rest are the tables and views that users read. See pipelines/views/dialects.py. In a view
+`{<name> <word>}` stands for `shared/<name>.sql` about that word, which is `{of}` there.
 """
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
+from typing import Any, Self
 
-from pipelines.views.dialects import for_duckdb
+from pipelines.views.dialects import bigquery_text, for_duckdb
+from transforms.catalog import Meter
 from transforms.tables import TABLES, USAGE
 
 # in the order of their needs: a view comes after those it reads
@@ -33,17 +36,60 @@ VIEWS = (
     "steps/late_events",
     "steps/after_batch",
     "windows_to_backfill",
+    "steps/daily_usage",
     "cost_by_day",
     "cost_by_customer",
+    "usage_by_day",
+    "usage_by_week",
+    "usage_by_month",
+    "top_customers",
+    "cost_change",
+    "cost_forecast",
+    "unrated_usage",
+    "rejects_by_day",
+    "ingest_delay",
 )
+DASHBOARDS = VIEWS[VIEWS.index("steps/daily_usage") :]  # which no other view reads
+TAKEN = {"current", "by_day", "by_week", "by_month"}  # meters of these names get no usage_<meter>
+_SHARED = re.compile(r"\{(\w+) (\w+)\}")
 
 
 @dataclass(frozen=True)
 class MeterShape:
-    """What the views know of a meter: its dimensions, and its window in µs where it is known."""
+    """What the views know of a meter: its dimensions, and where known its window in µs and more."""
 
     dimensions: tuple[str, ...]
     window_us: int | None = None
+    aggregation: str | None = None
+
+    @classmethod
+    def stored(cls, row: Mapping[str, Any]) -> Self:
+        """From a row of `stored.meters`, which an earlier version may have made with less."""
+        dimensions = tuple(json.loads(row["dimensions"]))
+        return cls(dimensions, row.get("window_us"), row.get("aggregation"))
+
+    def after(self, earlier: Self | None) -> Self:
+        """The same meter in a later catalog: its earlier dimensions stay."""
+        if earlier is None:
+            return self
+        dimensions = tuple(sorted({*earlier.dimensions, *self.dimensions}))
+        window_us = self.window_us or earlier.window_us
+        return replace(
+            self,
+            dimensions=dimensions,
+            window_us=window_us,
+            aggregation=self.aggregation or earlier.aggregation,
+        )
+
+
+def shapes(meters: Iterable[Meter]) -> dict[str, MeterShape]:
+    """What views know of the meters of a catalog."""
+    return {
+        meter.name: MeterShape(
+            tuple(name for name, _ in meter.dimensions), meter.window_us, meter.aggregation
+        )
+        for meter in meters
+    }
 
 
 def views_sql(
@@ -51,21 +97,24 @@ def views_sql(
 ) -> Iterator[str]:
     """Give the statements that make all views over the folder `out`, in their order.
 
-    The rows of the run `pending` show as if it had succeeded.
+    Where the rows of the run `pending` show as if it had succeeded, it is to check that run: views
+    for users are left out.
     """
     # DuckDB looks through a view to the last file when it makes a view of it. So those that many
     # others read are made last, with something of the same columns in their place till then.
     for table in TABLES:
         yield _view(f"stored.{table}", _reading(out / table, "_columns.parquet"))
     yield _view("stored.meters", _meters_sql(meters))
-    for name in VIEWS:
+    for name in VIEWS if pending is None else VIEWS[: -len(DASHBOARDS)]:
         sql = "SELECT * FROM stored.usage" if name == "usage_current" else view_sql(name)
         if name == "steps/shown_runs" and pending is not None:
             sql += f"  OR run_id = {quoted(pending)}\n"
         yield _view(name.replace("/", "."), for_duckdb(sql))
-    for meter, shape in meters.items():
-        if meter != "current":  # usage_current is taken
-            yield _view(f"usage_{meter}", _usage_of_meter(meter, shape.dimensions))
+    if pending is None:
+        yield _view("cost_by_dimension", for_duckdb(cost_by_dimension(meters, _dimension)))
+        for meter, shape in meters.items():
+            if meter not in TAKEN:
+                yield _view(f"usage_{meter}", _usage_of_meter(meter, shape.dimensions))
     yield _view("usage_current", for_duckdb(view_sql("usage_current")))
     yield from stored_sql(out)
 
@@ -100,23 +149,29 @@ def glob_text(path: Path) -> str:
 
 def view_sql(name: str) -> str:
     """Give the SQL of a view, a name of `VIEWS`, in BigQuery's dialect."""
-    return resources.files(__name__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    text = resources.files(__name__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    return _SHARED.sub(lambda shared: _about(shared[2], view_sql(f"shared/{shared[1]}")), text)
+
+
+def _about(word: str, sql: str) -> str:
+    return sql.strip().replace("{of}", word)
 
 
 def _meters_sql(meters: Mapping[str, MeterShape]) -> str:
     """Give the known meters as constants, from which the next run reads them back."""
-    rows = [("NULL", "NULL", "NULL")]  # never shown: it is there for a warehouse without meters
+    rows = [("NULL",) * 4]  # never shown: it is there for a warehouse without meters
     for meter, shape in meters.items():
         window = "NULL" if shape.window_us is None else str(shape.window_us)
-        rows.append((quoted(meter), quoted(json.dumps(shape.dimensions)), window))
+        aggregation = "NULL" if shape.aggregation is None else quoted(shape.aggregation)
+        rows.append((quoted(meter), quoted(json.dumps(shape.dimensions)), window, aggregation))
     values = ", ".join(f"({', '.join(row)})" for row in rows)
     columns = (
         "CAST(meter AS VARCHAR) AS meter, CAST(dimensions AS VARCHAR) AS dimensions,"
-        " CAST(window_us AS BIGINT) AS window_us"
+        " CAST(window_us AS BIGINT) AS window_us, CAST(aggregation AS VARCHAR) AS aggregation"
     )
     return (
-        f"SELECT {columns} FROM (VALUES {values}) AS known (meter, dimensions, window_us)"  # noqa: S608 -- every value is quoted above
-        " WHERE meter IS NOT NULL"
+        f"SELECT {columns} FROM (VALUES {values})"  # noqa: S608 -- every value is quoted above
+        " AS known (meter, dimensions, window_us, aggregation) WHERE meter IS NOT NULL"
     )
 
 
@@ -125,12 +180,40 @@ def _usage_of_meter(meter: str, dimensions: Sequence[str]) -> str:
     columns = []
     for dimension in dimensions:
         name = free_name(dimension, taken)
-        pointer = "/" + dimension.replace("~", "~0").replace("/", "~1")
         identifier = '"' + name.replace('"', '""') + '"'
-        columns.append(f"json_extract_string(dimensions, {quoted(pointer)}) AS {identifier},")
+        value = f"json_extract_string(dimensions, {quoted(_pointer(dimension))})"
+        columns.append(f"{value} AS {identifier},")
     # the meter first: its name has no brace, where that of a dimension may
     template = view_sql("usage_of_meter").replace("{meter}", quoted(meter))
     return template.replace("{dimensions}", "\n  ".join(columns))
+
+
+def _pointer(dimension: str) -> str:
+    return "/" + dimension.replace("~", "~0").replace("/", "~1")
+
+
+def _dimension(name: str) -> str:
+    return f"json_extract_string(dimensions, {bigquery_text(_pointer(name))})"
+
+
+def cost_by_dimension(meters: Mapping[str, MeterShape], value: Callable[[str], str]) -> str:
+    """Give the SQL of `cost_by_dimension` in BigQuery's dialect.
+
+    `value` gives the SQL of a dimension's value, by its name.
+    """
+    names = ["SELECT CAST(NULL AS STRING) AS meter, CAST(NULL AS STRING) AS dimension"]
+    names += [
+        f"SELECT {bigquery_text(meter)}, {bigquery_text(dimension)}"
+        for meter, shape in meters.items()
+        for dimension in shape.dimensions
+    ]
+    every = sorted({each for shape in meters.values() for each in shape.dimensions})
+    values = [f"WHEN {bigquery_text(each)} THEN {value(each)}" for each in every]
+    cases = f"CASE named.dimension {' '.join(values)} END" if values else "CAST(NULL AS STRING)"
+    # the names of dimensions, which may have a brace, come last
+    parts = re.split(r"\{(names|values)\}", view_sql("cost_by_dimension"))
+    filled = {"names": " UNION ALL ".join(names), "values": cases}
+    return "".join(filled.get(part, part) for part in parts)
 
 
 def free_name(name: str, taken: set[str]) -> str:

@@ -6,6 +6,7 @@ BigQuery has none: there the rows as written are `<table>`, and what else would 
 is a step, is `steps_<name>`.
 """
 
+import os
 from collections.abc import Collection
 from functools import lru_cache
 
@@ -22,12 +23,15 @@ class _Local(DuckDB):
     """DuckDB's SQL where sqlglot's own would say something else than BigQuery."""
 
     class Generator(DuckDBGenerator):
-        """Moments have a zone: sqlglot gives timestamps without one."""
+        """Moments have a zone, and DIV is of all that is in its operands: not so in sqlglot's."""
 
         TRANSFORMS = {  # noqa: RUF012 - as sqlglot has it
             **DuckDBGenerator.TRANSFORMS,
             exp.UnixToTime: lambda self, e: self.func("MAKE_TIMESTAMPTZ", e.this),
             exp.Date: lambda self, e: f"CAST({self.sql(e, 'this')} AT TIME ZONE 'UTC' AS DATE)",
+            exp.IntDiv: lambda self, e: (
+                f"(({self.sql(e, 'this')}) // ({self.sql(e, 'expression')}))"
+            ),
         }
 
 
@@ -53,7 +57,18 @@ def for_bigquery(
             place = {} if target in within else {"db": name, "catalog": project}
             known = exp.table_(target, **place, quoted=True)
             table.replace(exp.alias_(known, table.alias or table.name, table=True))
-    return tree.sql("bigquery", pretty=True)
+    return _plain(tree).sql("bigquery", pretty=True)
+
+
+def _plain(tree: exp.Expr) -> exp.Expr:
+    """Without the digits that casts name: the service takes them for columns only.
+
+    An emulator, which the client library's own variable names, cuts off digits without them.
+    """
+    if not os.environ.get("BIGQUERY_EMULATOR_HOST"):
+        for digits in list(tree.find_all(exp.DataTypeParam)):
+            digits.pop()
+    return tree
 
 
 def read_by(sql: str, views: Collection[str]) -> set[str]:
@@ -72,3 +87,8 @@ def bigquery_name(name: str, layer: str = "") -> str:
         return name
     is_step = layer in {_STORED, _STEPS} or name in TABLES
     return f"{_STEPS}_{name}" if is_step else name
+
+
+def bigquery_text(words: str) -> str:
+    """Write a text as a literal of BigQuery's SQL."""
+    return exp.Literal.string(words).sql("bigquery")

@@ -16,8 +16,8 @@ MOST = Decimal("99999999999999999999.999999999999999999")
 LEAST = Decimal("0.000000000000000001")
 ODD = {"a.b": "x", 'say "c"': "it's", "d e": None, "Region": "EU", "region": "e\\u"}
 METERS = {
-    "calls": MeterShape(("region",), 3_600_000_000),
-    "odd": MeterShape(tuple(sorted(ODD)), 3_600_000_000),
+    "calls": MeterShape(("region",), 3_600_000_000, "sum"),
+    "odd": MeterShape(tuple(sorted(ODD)), 3_600_000_000, "max"),
     "late": MeterShape((), 900_000_000),
 }
 RUNS = [
@@ -29,6 +29,25 @@ RUNS = [
     run_row("s1", "streaming", "running", started_at=at(0)),
     run_row("s2", "streaming", "running", started_at=at(1)),
 ]
+
+
+# of one customer and meter, by days from the example day
+COSTS = [
+    (-31, "0.000000000000000003"),
+    (-30, "-7.123456789012345678"),
+    (-9, "0"),
+    (-8, "1000000000000000"),
+    (-3, "99.000000000000000001"),
+    (-2, "1234567.891"),
+    (-1, "3"),
+    (1, None),
+]
+
+
+def _late(day: int, cost: str | None, **changes: Any) -> dict[str, Any]:
+    amount = None if cost is None else Decimal(cost)
+    quarter = {"meter": "late", "length": timedelta(minutes=15)}
+    return usage_row("s1", 0, window_start=at(5, day), cost=amount, **quarter | changes)
 
 
 def usage() -> Rows:
@@ -53,6 +72,8 @@ def usage() -> Rows:
         usage_row("bad", 1, 1000),
         usage_row("cut", 1, 1000),
         usage_row("s1", 1, meter="late", length=timedelta(minutes=15)),
+        *(_late(day, cost) for day, cost in COSTS),
+        _late(-2, "5", currency="EUR", customer_id="c2", unit="B"),
     ]
 
 
@@ -67,7 +88,13 @@ def events() -> Rows:
         event_row("s1", "k3", origin="1234567890", received_at=at(2)),
         event_row("bad", "k4"),
         event_row("b3", "late 4.5"),
+        *(_delayed(number) for number in range(-5, 30)),
     ]
+
+
+def _delayed(number: int) -> dict[str, Any]:
+    received = at(5) + timedelta(microseconds=777 * number**3)
+    return event_row("s2", f"delayed {number}", event_time=at(5), received_at=received)
 
 
 def rejects() -> Rows:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from pipelines import warehouse
 from pipelines.runs import Run, write_run
+from pipelines.views import MeterShape
 from transforms.tables import TABLES
 
 HOUR = timedelta(hours=1)
@@ -126,10 +127,12 @@ class Store:
             written = pa.Table.from_pylist(own, schema=TABLES[table])
             pq.write_table(written, folder / f"{uuid.uuid4().hex}.parquet")
 
-    def write_views(
-        self, meters: dict[str, list[str]], window_us: dict[str, int] | None = None
-    ) -> None:
-        warehouse.write_views(self.out, meters, window_us)
+    def write_views(self, meters: dict[str, list[str]]) -> None:
+        """By the dimensions of the meters."""
+        self.write_shapes({name: MeterShape(tuple(each)) for name, each in meters.items()})
+
+    def write_shapes(self, meters: dict[str, MeterShape]) -> None:
+        warehouse.write_views(self.out, meters)
         self._connection = None
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:

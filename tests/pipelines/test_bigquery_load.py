@@ -63,7 +63,6 @@ def counts(service: Emulator, dataset: Dataset) -> list[int]:
         ("bigquery://Project.d", [], "'Project' is no id of a project"),
         ("bigquery://meterbeam-test.`d`; DROP", [], "is no dataset"),
         ("bigquery://meterbeam-test.nowhere", [], "bq mk"),
-        ("bigquery://meterbeam-test.d", ["--streaming"], "streams write to a local folder"),
     ],
 )
 def test_a_wrong_dataset_is_named(

@@ -22,11 +22,11 @@ from pipelines.bigquery.client import connected
 from pipelines.bigquery.dataset import Dataset
 from pipelines.bigquery.tables import make_tables
 from pipelines.bigquery.views import views_sql, write_views
-from pipelines.views import VIEWS, MeterShape, view_sql
+from pipelines.views import DASHBOARDS, VIEWS, MeterShape, view_sql
 from pipelines.views.dialects import bigquery_name
 from transforms.tables import TABLES, USAGE
 
-READ = [name for name in VIEWS if not name.startswith("steps/")]
+READ = [*(name for name in VIEWS if not name.startswith("steps/")), "cost_by_dimension"]
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +41,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store.run(*RUNS)
     for table, rows in tables().items():
         store.add(table, *rows)
-    shapes = METERS.items()
-    store.write_views(
-        {meter: list(shape.dimensions) for meter, shape in shapes},
-        {meter: shape.window_us or 0 for meter, shape in shapes},
-    )
+    store.write_shapes(METERS)
     return store
 
 
@@ -120,7 +116,7 @@ def test_dimensions_have_names_that_bigquery_takes_for_columns() -> None:
 def test_rows_of_batch_runs_that_did_not_succeed_show_nowhere(
     service: Emulator, dataset: Dataset
 ) -> None:
-    for view in set(READ) - {"runs", "cost_by_day", "cost_by_customer", "windows_to_backfill"}:
+    for view in set(READ) - {"runs", "windows_to_backfill", "cost_by_dimension", *DASHBOARDS}:
         name = dataset.table(bigquery_name(view))
         rows = service.query(f"SELECT run_id FROM {name}")  # noqa: S608 - ours
         assert rows
@@ -142,6 +138,7 @@ def test_views_are_made_once_and_keep_the_meters_of_earlier_runs(
         return view_sql(name) if name == "usage_of_meter" else "SELECT * FROM stored.usage"
 
     monkeypatch.setattr(views, "view_sql", plain)
+    monkeypatch.setattr(views, "cost_by_dimension", lambda *_: plain("cost_by_dimension"))
     with connected(made) as client:
         make_tables(client, made)
         write_views(client, made, {"odd": METERS["odd"]})
@@ -157,7 +154,7 @@ def test_views_are_made_once_and_keep_the_meters_of_earlier_runs(
         asked.append(statements(service))
     grown = [after - before for before, after in pairwise(asked)]
     # the meters are read; then a view of the new one and that of all; then all views
-    assert grown == [1, 1 + 2, 1 + len(VIEWS) + 4]
+    assert grown == [1, 1 + 2, 1 + len(VIEWS) + 5]
     names = {table.table_id for table in service.client.list_tables(str(made))}
     assert {"usage_odd", "usage_calls"} <= names
     columns = [field.name for field in service.client.get_table(f"{made}.usage_calls").schema]

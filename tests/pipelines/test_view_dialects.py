@@ -38,6 +38,25 @@ def test_amounts_keep_every_digit() -> None:
     assert in_duckdb("SELECT SAFE_CAST('1e20' AS BIGNUMERIC(38, 18))") is None
 
 
+def test_div_is_of_whole_operands_and_cuts() -> None:
+    assert in_duckdb("SELECT DIV(7 - 17, 1 + 3)") == -2
+    assert in_duckdb("SELECT DIV(100, DIV(100, 9))") == 9
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_the_service_gets_no_digits_in_casts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BIGQUERY_EMULATOR_HOST", raising=False)
+    sql = for_bigquery(view_sql(name), "some-project.some_dataset", VIEWS)
+    assert "NUMERIC(" not in sql
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_an_emulator_gets_them_in_all(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", "localhost:1")
+    sql = for_bigquery(view_sql(name), "some-project.some_dataset", VIEWS)
+    assert "BIGNUMERIC" not in sql.replace("BIGNUMERIC(", "")
+
+
 def test_nulls_come_first_as_in_bigquery() -> None:
     sql = "SELECT x FROM UNNEST([2, NULL, 1]) AS x ORDER BY x LIMIT 1"
     assert in_duckdb(sql) is None

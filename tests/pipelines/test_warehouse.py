@@ -8,12 +8,15 @@ import pytest
 from stored_rows import at, event_row, new_store, run_row, usage_row
 
 from pipelines import warehouse
+from pipelines.views import MeterShape
 from pipelines.warehouse import WarehouseError
 
 VIEWS = {
     *("runs", "events", "rejects", "usage", "ledger"),
     *("usage_current", "events_current", "ledger_current", "ledger_balance"),
-    *("cost_by_day", "cost_by_customer", "windows_to_backfill"),
+    *("cost_by_day", "cost_by_customer", "cost_by_dimension", "windows_to_backfill"),
+    *("usage_by_day", "usage_by_week", "usage_by_month", "top_customers", "unrated_usage"),
+    *("cost_change", "cost_forecast", "rejects_by_day", "ingest_delay"),
 }
 
 
@@ -59,12 +62,12 @@ def test_the_file_holds_views_only_and_needs_no_clock_or_zone_of_ours(tmp_path: 
 def test_views_are_replaced_as_a_whole_and_only_when_they_change(tmp_path: Path) -> None:
     new_store(tmp_path)
     file = tmp_path / "warehouse.duckdb"
-    warehouse.write_views(tmp_path, {"calls": ["region"]})
+    warehouse.write_views(tmp_path, {"calls": MeterShape(("region",))})
     first = file.stat().st_ino
     with duckdb.connect(str(file)) as reader:  # one that even has it locked
-        warehouse.write_views(tmp_path, {"calls": ["region"]})
+        warehouse.write_views(tmp_path, {"calls": MeterShape(("region",))})
         assert file.stat().st_ino == first
-        warehouse.write_views(tmp_path, {"tokens": []})
+        warehouse.write_views(tmp_path, {"tokens": MeterShape(())})
         assert file.stat().st_ino != first
         assert reader.execute("SELECT * FROM usage_calls").fetchall() == []
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
@@ -175,5 +178,5 @@ def test_the_length_of_a_meters_windows_places_what_has_no_usage_yet(tmp_path: P
     store.add("rejects", {**late, **times, "origin": "m"})
     sql = "SELECT CAST(window_end - window_start AS VARCHAR) FROM windows_to_backfill"
     assert store.query(sql) == [("1 day",)]
-    store.write_views({"calls": []}, {"calls": 3600 * 10**6})
+    store.write_shapes({"calls": MeterShape((), 3600 * 10**6)})
     assert store.query(sql) == [("01:00:00",)]

@@ -118,15 +118,15 @@ def test_a_folder_that_is_no_output_and_an_unreadable_file_are_problems(
     assert file == f"{tmp_path}/a.csv: {tmp_path}/a.csv cannot be read: Permission denied"
 
 
-@pytest.mark.parametrize("name", ["bigquery://p.d.events", "pubsub://p/s", "tail:/var/log"])
-def test_other_inputs_of_the_contract_are_not_in_this_version(name: str) -> None:
+@pytest.mark.parametrize("name", ["pubsub://p/s", "tail:/var/log"])
+def test_inputs_of_streams_are_named_as_such(name: str) -> None:
     (problem,) = problems_of(name)
-    assert problem.startswith(f"{name}: this kind of input is not in this version")
+    assert problem.startswith(f"{name}: this kind of input is read with --streaming")
 
 
 def test_an_address_of_another_kind_and_an_empty_name_are_problems() -> None:
     assert problems_of("s3://b/a.csv", "") == [
-        "s3://b/a.csv: inputs are local paths, or begin with gs://",
+        "s3://b/a.csv: inputs are local paths, or begin with gs:// or bigquery://",
         ": an input without a name",
     ]
 
