@@ -2,7 +2,8 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: help setup prism demo test lint format bench bench-live clean lock
+.PHONY: help setup prism flink demo test test-flink lint format bench bench-live clean lock views specs template launch-stream \
+  launch-backfill schedule-backfill
 
 help:  ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,10 +25,17 @@ prism: setup  ## Build Prism, the local engine of streams, once (needs Go; minut
 test: setup prism  ## Run all tests
 	$(BIN)/pytest -n 2
 
+flink: setup  ## Get a Flink cluster for tests, once (needs Java and Maven; minutes)
+	@$(BIN)/python tests/flink_setup.py
+
+test-flink: setup flink  ## Run the fault tests on a Flink cluster of two workers (minutes)
+	$(BIN)/python tests/flink_cluster.py $(BIN)/pytest -n 0 -o python_files='check_*.py' tests/flink
+
 lint: setup  ## Check style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/hadolint templates/Dockerfile
 
 format: setup  ## Format the code
 	$(BIN)/ruff format
@@ -45,6 +53,27 @@ lock: setup  ## Resolve the dependencies anew into requirements.lock
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \
 	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	  --extra dev --output-file requirements.lock pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python templates/make_locks.py
+
+views: setup  ## Translate the views for DuckDB anew
+	$(BIN)/python -c "from pipelines.views import duckdb_sql; duckdb_sql.write()"
+
+specs: setup  ## Make the templates' specifications and locks anew
+	$(BIN)/python templates/make_specs.py
+	$(BIN)/python templates/make_locks.py
+
+template: setup  ## Build the Dataflow templates: IMAGE=… BUCKET=…, see docs/templates.md
+	@$(BIN)/python templates/launch.py template
+
+launch-stream: setup  ## Launch a stream: BUCKET=… CATALOG=… INPUT=… OUTPUT=… RUN_ID=… [RATES=…]
+	@$(BIN)/python templates/launch.py stream
+
+launch-backfill: setup  ## Launch a backfill: BUCKET=… CATALOG=… OUTPUT=… [FROM=… TO=… RATES=…]
+	@$(BIN)/python templates/launch.py backfill
+
+schedule-backfill: setup  ## Say what has Cloud Scheduler launch a backfill every night
+	@$(BIN)/python templates/schedule_backfill.py
 
 clean:  ## Remove .venv, caches and outputs
 	rm -rf .venv out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 from rich.console import Console
 
 from pipelines import runs
@@ -44,21 +44,49 @@ class Backfill:
         found = plan(wanted, _shapes(settings), micros_of(datetime.now(UTC)))
         if not found:
             console.print("There is nothing to backfill.")
+            self._end_launch()
             return
         steps = list(_steps(settings, found))
         show_steps(console, steps)
         if self.dry_run:
             return
-        for step in steps:
-            summary = self._do(settings, step)
+        for summary in self._all(settings, steps):
             if not self.quiet:
                 show_summary(console, summary)
-        self._tell(console, settings, wanted)
+        if not self._is_launch():
+            self._tell(console, settings, wanted)
 
-    def _do(self, settings: Settings, step: Step) -> Summary:
+    def _all(self, settings: Settings, steps: Sequence[Step]) -> Iterator[Summary]:
+        """A run after the other; on another machine they are one job."""
+        own = [self._own(settings, step) for step in steps]
+        if settings.dataset is None:
+            yield from (run_batch(each, self.options, quiet=self.quiet) for each in own)
+            return
+        # the service's client takes a while to import, and folders do without
+        from pipelines.bigquery.batch import run_into  # noqa: PLC0415
+        from pipelines.bigquery.batch_far import run_far, runs_far  # noqa: PLC0415
+
+        if runs_far(self.options):
+            yield from run_far(settings.dataset, own, self.options)
+            return
+        for each in own:
+            summary = run_into(settings.dataset, each, self.options, quiet=self.quiet)
+            yield from (summary,) if summary else ()
+
+    def _is_launch(self) -> bool:
+        return self.options.view_as(GoogleCloudOptions).template_location is not None
+
+    def _end_launch(self) -> None:
+        if self._is_launch():
+            from pipelines.bigquery.batch_far import launch_nothing  # noqa: PLC0415
+
+            launch_nothing(self.options)
+
+    @staticmethod
+    def _own(settings: Settings, step: Step) -> Settings:
         stretch = step.stretch
         scope = Scope(frozenset(stretch.meters), stretch.start_us, stretch.end_us)
-        own = replace(
+        return replace(
             settings,
             asked=replace(settings.asked, run_id=step.run_id),
             inputs=[replace(each, size=step.reads.stored_bytes) for each in settings.inputs],
@@ -66,12 +94,6 @@ class Backfill:
             scope=scope,
             meters=tuple(m for m in settings.meters if m.name in stretch.meters),
         )
-        if own.dataset is None:
-            return run_batch(own, self.options, quiet=self.quiet)
-        # the service's client takes a while to import, and folders do without
-        from pipelines.bigquery.batch import run_into  # noqa: PLC0415
-
-        return run_into(own.dataset, own, self.options, quiet=self.quiet)
 
     def _tell(self, console: Console, settings: Settings, wanted: Sequence[Window]) -> None:
         still = {_place(each) for each in listed_windows(settings)}

@@ -12,7 +12,8 @@ from pipelines.bigquery.dataset import PREFIX, Dataset
 from pipelines.problems import UserError
 from pipelines.settings import Settings
 from pipelines.views import VIEWS
-from pipelines.views.dialects import for_bigquery, for_duckdb
+from pipelines.views.dialects import for_bigquery
+from pipelines.views.duckdb_sql import for_duckdb
 
 _LISTED = """
 SELECT

@@ -2,7 +2,7 @@
 
 import argparse
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NoReturn
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
@@ -22,8 +22,8 @@ def beam_options(
 ) -> PipelineOptions:
     """The options of a pipeline; the runner is `runner` unless another is named.
 
-    Raises UserError for an option that neither Beam nor this command (`own`) has, and for a runner
-    that there is not.
+    Raises UserError for an option that neither Beam nor the engine at `--job_endpoint` nor this
+    command (`own`) has, and for a runner or a job server that there is not.
     """
     parser = _Parser(add_help=False, allow_abbrev=False)
     for group in _groups(PipelineOptions):
@@ -32,6 +32,11 @@ def beam_options(
         except argparse.ArgumentError:  # two groups share an option
             continue
     known, unknown = parser.parse_known_args(list(args))
+    if unknown and known.job_endpoint:
+        from pipelines.job_server import engine_options  # noqa: PLC0415 - gRPC, for this alone
+
+        engine = engine_options(known.job_endpoint)
+        own, unknown = [*own, *engine], _unknown_to(engine, unknown)
     if unknown:
         names = [*own, *parser._option_string_actions]  # noqa: SLF001 - the names, for the nearest
         hint = _nearest(unknown[0].partition("=")[0], names) or "; see meterbeam run --help"
@@ -44,6 +49,20 @@ def beam_options(
     if "." not in named and named not in short | {name.lower() for name in runners}:
         raise UserError(f"--runner {known.runner}: no such runner{_nearest(known.runner, runners)}")
     return PipelineOptions([*args])
+
+
+def _unknown_to(engine: Collection[str], options: Sequence[str]) -> list[str]:
+    """Those, of options that Beam does not know, that an engine does not know either.
+
+    A value that follows its name apart is of that name.
+    """
+    found, known = [], False
+    for option in options:
+        if option.startswith("-"):
+            known = option.partition("=")[0] in engine
+        if not known:
+            found.append(option)
+    return found
 
 
 def _nearest(name: str, right: Sequence[str]) -> str:

@@ -8,8 +8,9 @@ from typing import Any, Literal
 import click
 from rich.console import Console
 
+from pipelines.beam_import import import_beam
 from pipelines.exit_codes import Reporting, ReportingGroup, end_at_once
-from pipelines.process import keep_memory, leave_quickly
+from pipelines.process import keep_memory
 
 _PLAIN_WIDTH = 100
 
@@ -57,6 +58,12 @@ def main() -> None:
 @click.option("--batch-ms", type=click.IntRange(0), help="How long one is gathered at most [20].")
 @click.option("--rates-refresh", metavar="S", help="How often rates are read again [60].")
 @click.option(
+    "--buckets",
+    type=click.IntRange(1, 4096),
+    hidden=True,
+    help="Pieces in which Dataflow or Flink keep event keys, for the life of a stream [64].",
+)
+@click.option(
     "--block-bytes",
     type=click.IntRange(1, 1 << 30),
     default=32 << 20,
@@ -74,8 +81,7 @@ def run(*, verbose: bool, quiet: bool, beam: tuple[str, ...], **given: Any) -> N
     Exit code 0: done. 1: the job failed, or there were more rejects than --max-rejects. 2: wrong
     arguments, catalog, rates or input; then nothing was written.
     """
-    keep_memory()
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.CRITICAL)
+    _begin(verbose=verbose, elsewhere=bool(beam))
     from pipelines.beam_options import beam_options  # noqa: PLC0415
     from pipelines.run import run_batch  # noqa: PLC0415
     from pipelines.settings import Asked, settle  # noqa: PLC0415
@@ -89,6 +95,8 @@ def run(*, verbose: bool, quiet: bool, beam: tuple[str, ...], **given: Any) -> N
         from pipelines.run_stream import run_stream  # noqa: PLC0415
 
         summary = run_stream(settings, beam_options(beam, names, "PrismRunner"), quiet=quiet)
+        if summary is None:  # the job goes on elsewhere
+            return
     elif settings.dataset:
         from pipelines.bigquery.batch import run_into  # noqa: PLC0415
 
@@ -96,8 +104,7 @@ def run(*, verbose: bool, quiet: bool, beam: tuple[str, ...], **given: Any) -> N
         summary = run_into(settings.dataset, settings, options, quiet=quiet)
     else:
         summary = run_batch(settings, beam_options(beam, names), quiet=quiet)
-        leave_quickly()
-    if not quiet:
+    if summary and not quiet:  # of a job that was launched there is none
         show_summary(console(), summary)
 
 
@@ -124,14 +131,12 @@ def backfill(
     It reads the events of the output itself, and takes the place of what is there for these
     windows. Exit codes are those of `meterbeam run`.
     """
-    keep_memory()
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.CRITICAL)
+    _begin(verbose=verbose, elsewhere=bool(beam))
     from pipelines.backfill import Backfill, asked_for  # noqa: PLC0415
     from pipelines.beam_options import beam_options  # noqa: PLC0415
 
     options = beam_options(beam, [name for each in backfill.params for name in each.opts])
     Backfill(asked_for(**given), options, dry_run, quiet).run(console())
-    leave_quickly()
 
 
 @main.command()
@@ -212,12 +217,17 @@ def report(output: str, file: str, start: str | None, end: str | None) -> None:
 @main.command()
 def demo() -> None:
     """Meter an hour of real requests to two LLM services, and show usage, cost and ledger."""
-    keep_memory()
-    logging.basicConfig(level=logging.CRITICAL)
+    _begin()
     from pipelines.demo import run_demo  # noqa: PLC0415
 
     run_demo(console())
-    leave_quickly()
+
+
+def _begin(*, verbose: bool = False, elsewhere: bool = False) -> None:
+    """Sets up this process for the job; all that is not on this machine has :// in its address."""
+    keep_memory()
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.CRITICAL)
+    import_beam(with_services=elsewhere or any("://" in each for each in sys.argv))
 
 
 def program() -> None:

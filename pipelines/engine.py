@@ -1,12 +1,10 @@
-"""Runs the graph of a stream: on this machine with Prism, or on the engine that the user names."""
+"""Runs the graph of a stream on this machine, with Prism."""
 
 import contextlib
 import copy
 import os
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
@@ -87,16 +85,14 @@ def run_graph(
     build: Callable[[beam.Pipeline], Any],
     options: PipelineOptions,
     poll: Callable[[], None],
-    prism: Path | None = None,
+    prism: Path,
 ) -> str:
     """Runs a graph until it ends, and gives its final state, DONE or CANCELLED.
 
-    `prism` is the binary for `is_local` options; `poll` is called about ten times a second and may
+    `prism` is its binary; `poll` is called about ten times a second and may
     raise to cancel the job. Raises the first exception of a step, or JobFailedError if the engine
     failed. To be called in the main thread.
     """
-    if prism is None:
-        return _run_elsewhere(build, options, poll)
     given = options.view_as(PrismRunnerOptions).prism_log_level
     engine = Prism(
         prism,
@@ -149,31 +145,3 @@ def _refusal(engine: Prism, error: grpc.RpcError) -> str:
     if error.code() == grpc.StatusCode.UNAVAILABLE:
         return engine.end()
     return f"Prism refuses the job: {error.details()}"
-
-
-def _run_elsewhere(
-    build: Callable[[beam.Pipeline], Any], options: PipelineOptions, poll: Callable[[], None]
-) -> str:
-    remote = copy.deepcopy(options)
-    remote.view_as(StandardOptions).streaming = True
-    pipeline = beam.Pipeline(options=remote)
-    build(pipeline)
-    result = pipeline.run()
-    finished: Future[str] = Future()
-
-    def finish() -> None:  # an engine far away is not asked ten times a second
-        try:
-            finished.set_result(result.wait_until_finish())
-        except BaseException as error:  # noqa: BLE001 - the waiting thread's to raise
-            finished.set_exception(error)
-
-    threading.Thread(target=finish, name="wait for the job", daemon=True).start()
-    try:
-        while not finished.done():
-            poll()
-            wait([finished], _POLL_S)
-    except BaseException:
-        with contextlib.suppress(Exception):  # not all engines can
-            result.cancel()
-        raise
-    return finished.result()

@@ -4,7 +4,6 @@ A run takes and gives back blocks of tens of megabytes all the time, on all thre
 malloc returns each to the kernel and pays for every page again, which is a tenth of a run's time.
 """
 
-import atexit
 import ctypes
 import gc
 import sys
@@ -22,9 +21,3 @@ def keep_memory() -> None:
             libc.mallopt(_MMAP_THRESHOLD, _KEPT)
             libc.mallopt(_TRIM_THRESHOLD, _KEPT)
     gc.set_threshold(_OBJECTS, 50, 50)
-
-
-def leave_quickly() -> None:
-    """At the end leave what there is to the kernel: to free it all takes half a second."""
-    atexit.register(gc.freeze)
-    atexit.register(gc.disable)

@@ -49,10 +49,12 @@ class Progress:
             sys.stderr.flush()
 
     def line(self) -> str:
-        """Blocks, events, their rate and rejects; before that, what a service gave."""
+        """Blocks, events, their rate and rejects; before that, what a service gave, or the time."""
         seconds = time.monotonic() - self._started
         if TOTALS.fetched and not TOTALS.blocks:
             return f"{TOTALS.fetched:,} events fetched · {seconds:.0f} s"
+        if not TOTALS.blocks:  # on a cluster, for as long as it runs: kernels count where they are
+            return f"running · {seconds:.0f} s"
         rate = TOTALS.records / seconds if seconds else 0
         return (
             f"{TOTALS.blocks:,} blocks · {TOTALS.records:,} records · {rate:,.0f}/s"

@@ -13,7 +13,6 @@ from apache_beam.utils.timestamp import MAX_TIMESTAMP, Duration, Timestamp
 
 import pipelines.read  # noqa: F401 - registers the coder for blocks
 from pipelines.arrival_clock import ArrivalClock
-from pipelines.gather_messages import ReadOnDataflow
 from pipelines.inputs import Block
 from pipelines.inputs.arrivals import Arrivals
 from pipelines.inputs.messages import Message, Rates, block_of
@@ -71,7 +70,7 @@ class ReadPubSub(beam.PTransform):
       is to be called: it acknowledges what is safe by then and gives back the rest.
     - Messages that hold nothing but white space are no records: acknowledged, not given out.
 
-    On Dataflow Beam's own source takes the place of all this: see `ReadOnDataflow`.
+    Engines elsewhere read in another way: see pipelines/read_far.py.
 
     session: names what this source holds in its process.
     """
@@ -84,9 +83,7 @@ class ReadPubSub(beam.PTransform):
     session: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def expand(self, pbegin: beam.pvalue.PBegin) -> beam.PCollection:
-        """Chooses by the runner who reads."""
-        if type(pbegin.pipeline.runner).__name__ == "DataflowRunner":
-            return pbegin | ReadOnDataflow(self.subscription, self.batch_rows, self.rates)
+        """Wires the reading step."""
         start = pbegin | "Once" >> beam.Impulse()
         return start | "Batches" >> beam.ParDo(_Pull(self)).with_output_types(Block)
 
@@ -127,24 +124,16 @@ def close_subscriptions(*, all_safe: bool) -> None:
         session.pulling.close(all_safe=all_safe)
 
 
-class _Session:
-    """What reading a subscription needs from slice to slice; it is in this process alone."""
+class Session:
+    """What reading a subscription needs from slice to slice; it is in this process alone.
 
-    def __init__(self, source: ReadPubSub) -> None:
+    `safe` tells up to which batch messages can be acknowledged.
+    """
+
+    def __init__(self, source: ReadPubSub, safe: Callable[[], int]) -> None:
         self.source = source
         self.clock = ArrivalClock(source.arrivals.recorded)
-        self.taken = self.clock.stamp_ms  # the last batch that the engine has
-        self.pulling = Pulling(source.subscription, source.batch_rows, self._safe)
-
-    def _safe(self) -> int:
-        taken = self.taken  # looked at first: what is taken after that may wait
-        return taken if safe_batches is None else min(taken, safe_batches())
-
-    def resumed(self) -> None:
-        """The engine goes on, so it has what was given out before."""
-        if self.taken < self.clock.stamp_ms:
-            self.taken = self.clock.stamp_ms
-            self.pulling.look()
+        self.pulling = Pulling(source.subscription, source.batch_rows, safe)
 
     def batch(self, messages: list[Message]) -> tuple[int, Block]:
         """A block of messages, at the rates of now, and its stamp (ms), which is its number."""
@@ -177,14 +166,32 @@ class _Session:
         return min(published), max(published)
 
 
-_sessions: dict[str, _Session] = {}
+class _OwnSession(Session):
+    """That of a stream whose sinks are in this process, too."""
+
+    def __init__(self, source: ReadPubSub) -> None:
+        self.taken = ArrivalClock(source.arrivals.recorded).stamp_ms  # what the engine has
+        super().__init__(source, self._safe)
+
+    def _safe(self) -> int:
+        taken = self.taken  # looked at first: what is taken after that may wait
+        return taken if safe_batches is None else min(taken, safe_batches())
+
+    def resumed(self) -> None:
+        """The engine goes on, so it has what was given out before."""
+        if self.taken < self.clock.stamp_ms:
+            self.taken = self.clock.stamp_ms
+            self.pulling.look()
+
+
+_sessions: dict[str, _OwnSession] = {}
 _opening = threading.Lock()
 
 
-def _session(source: ReadPubSub) -> _Session:
+def _session(source: ReadPubSub) -> _OwnSession:
     with _opening:
         if source.session not in _sessions:
-            _sessions[source.session] = _Session(source)
+            _sessions[source.session] = _OwnSession(source)
         return _sessions[source.session]
 
 

@@ -3,11 +3,12 @@
 import logging
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import apache_beam as beam
@@ -19,7 +20,7 @@ from pipelines.covered import CoveredWindows
 from pipelines.inputs import InputReadError, is_live
 from pipelines.metering import Job, build
 from pipelines.parquet_sink import WriteParquet
-from pipelines.problems import JobFailedError
+from pipelines.problems import JobFailedError, UserError
 from pipelines.progress import Progress
 from pipelines.read import ReadFiles
 from pipelines.settings import Settings
@@ -45,13 +46,18 @@ def run_batch(settings: Settings, options: PipelineOptions, *, quiet: bool = Fal
     Raises UserError before anything is written, JobFailedError after which nothing of the run is
     visible and a rerun with the same run id starts clean.
     """
+    if "dataflow" in (options.view_as(StandardOptions).runner or "").lower():
+        raise UserError(
+            f"--output {settings.asked.output}: a folder is of this machine, and Dataflow's workers"
+            " are not; name bigquery://project.dataset"
+        )
     run_id = settings.asked.run_id or runs.new_run_id(datetime.now(UTC))
     runs.check_run_id(settings.output, run_id, "batch")
     with run_lock.held(settings.output, run_id):
         record = _begin(settings, run_id)
         try:
             with Progress(quiet=quiet):
-                _wait_for_streams(settings)
+                wait_for_streams(settings)
                 _run_graph(settings, record, options)
             return _finish(settings, record)
         except BaseException as error:
@@ -82,26 +88,31 @@ def failure(record: runs.Run, error: BaseException) -> JobFailedError:
 
 
 def _begin(settings: Settings, run_id: str) -> runs.Run:
-    started = datetime.now(UTC)
-    out, scope = settings.output, settings.scope
+    out = settings.output
     runs.check_run_id(out, run_id, "batch")
-    record = runs.Run(
+    record = begun(settings, run_id)
+    warehouse.prepare(out)
+    warehouse.write_views(out, shapes(settings.catalog.meters))
+    runs.clear_run(out, run_id)
+    runs.write_run(out, record)
+    return record
+
+
+def begun(settings: Settings, run_id: str) -> runs.Run:
+    """What a run says of itself when it begins, now."""
+    scope = settings.scope
+    return runs.Run(
         run_id=run_id,
         mode="batch",
         status="running",
         range_start=_time(scope.start_us),
         range_end=_time(scope.end_us),
         meters=tuple(meter.name for meter in settings.meters),
-        started_at=started,
+        started_at=datetime.now(UTC),
         finished_at=None,
         catalog_digest=settings.catalog.digest,
         rates_digest=settings.book.digest,
     )
-    warehouse.prepare(out)
-    warehouse.write_views(out, shapes(settings.catalog.meters))
-    runs.clear_run(out, run_id)
-    runs.write_run(out, record)
-    return record
 
 
 def _time(at_us: int | None) -> datetime | None:
@@ -116,13 +127,14 @@ def _run_graph(settings: Settings, record: runs.Run, options: PipelineOptions) -
     out = settings.output
     with _spill(out, record.run_id, options) as spill:
         pipeline = beam.Pipeline(options=options)
-        build(pipeline, _job(settings, record, spill))
+        write = partial(_files, settings.output, record.run_id)
+        build(pipeline, job_of(settings, record, spill, write))
         state = pipeline.run().wait_until_finish()
     if state not in (PipelineState.DONE, None):  # None: a runner that does not say
         raise JobFailedError(f"run {record.run_id} ended as {state}")
 
 
-def _wait_for_streams(settings: Settings) -> None:
+def wait_for_streams(settings: Settings) -> None:
     """Let streams write the events of what they have counted before this run began.
 
     A stream shows usage at once and its events a moment later. What it counts from now on is listed
@@ -132,8 +144,15 @@ def _wait_for_streams(settings: Settings) -> None:
         time.sleep(_EVENTS_WAIT_S)
 
 
-def _job(settings: Settings, record: runs.Run, spill: Spill) -> Job:
-    out, size = settings.output, sum(file.size for file in settings.inputs)
+def _files(out: Path, run_id: str, table: str) -> WriteParquet:
+    return WriteParquet(str(out / table / run_id))
+
+
+def job_of(
+    settings: Settings, record: runs.Run, spill: Spill, write: Callable[[str], beam.PTransform]
+) -> Job:
+    """The graph of a run; `write` gives what takes the rows of a table."""
+    size = sum(file.size for file in settings.inputs)
     return Job(
         run=Run(record.run_id, micros_of(record.started_at)),
         catalog=settings.catalog,
@@ -142,7 +161,7 @@ def _job(settings: Settings, record: runs.Run, spill: Spill) -> Job:
         scope=settings.scope,
         source=settings.source.name,
         read=ReadFiles(settings.pieces, settings.asked.block_bytes),
-        write=lambda table: WriteParquet(str(out / table / record.run_id)),
+        write=write,
         spill=spill,
         key_buckets=_buckets(size, _KEY_BUCKET_BYTES),
         series_buckets=_buckets(size, _SERIES_BUCKET_BYTES),

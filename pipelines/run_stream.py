@@ -1,4 +1,4 @@
-"""One streaming run on this machine: from settings until its input ends or it is asked to stop.
+"""One streaming run, on this machine: from settings until its input ends or it is asked to stop.
 
 The engine's state lives in the memory of a process, so what a crash takes is built up again from
 the journal: see pipelines/stream_state.py and docs/time.md.
@@ -35,14 +35,25 @@ from transforms.timestamps import DAY, micros_of
 _KEY_BUCKETS, _SERIES_BUCKETS = 1, 1
 
 
-def run_stream(settings: Settings, options: PipelineOptions, *, quiet: bool = False) -> Summary:
+def run_stream(
+    settings: Settings, options: PipelineOptions, *, quiet: bool = False
+) -> Summary | None:
     """Runs the graph over what comes, until the input ends or a signal asks to stop.
 
-    Raises UserError before anything is written, and JobFailedError, after which a run with the same
-    run id goes on where this one was.
+    On other machines where the options name an engine there: see `run_elsewhere`. Raises UserError
+    before anything is written, and JobFailedError, after which a run with the same run id goes on
+    where this one was.
     """
     if not is_local(options):
-        raise UserError("--runner: streams run on this machine in this version, on Prism")
+        from pipelines.run_elsewhere import run_elsewhere  # noqa: PLC0415 - Google's clients
+
+        return run_elsewhere(settings, options, quiet=quiet)
+    return _run_here(settings, options, quiet=quiet)
+
+
+def _run_here(settings: Settings, options: PipelineOptions, *, quiet: bool) -> Summary:
+    if settings.asked.stream.buckets is not None:
+        raise UserError("--buckets: a stream on this machine has one")
     prism = get_prism(options)
     run_id = settings.asked.run_id or runs.new_run_id(datetime.now(UTC))
     runs.check_legal(run_id)

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from pipelines import warehouse
 from pipelines.covered import COVERED, CoveredWindows, named_windows
 from pipelines.problems import UserError
-from pipelines.views.dialects import for_duckdb
+from pipelines.views.duckdb_sql import for_duckdb
 from transforms.tables import RUNS, TABLES
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")

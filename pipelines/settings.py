@@ -1,11 +1,10 @@
 """What a user asks of a run, checked: catalog, rates, inputs and options, all errors at once."""
 
-import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pipelines.bigquery.dataset import PREFIX, Dataset
 from pipelines.inputs import (
@@ -17,9 +16,11 @@ from pipelines.inputs import (
     find_inputs,
     split_into_pieces,
 )
+from pipelines.inputs.find import absolute, nearest_name
 from pipelines.moments import moment, share
 from pipelines.outputs import dataset_of, folder_of
 from pipelines.problems import UserError
+from pipelines.remote_files import ask_no_credentials, is_remote, read_remote
 from pipelines.stream_settings import LIVE_INPUTS, Stream, StreamAsked, check_stream
 from rates import RateBook, RateErrors, load_rates, read_rate_files
 from transforms.catalog import Catalog, Meter, Source
@@ -101,10 +102,12 @@ class _Problems:
 
 
 def read_catalog(path: str) -> Catalog:
-    """A catalog file. Raises CatalogErrors, or OSError where it cannot be read."""
+    """A catalog file, local or gs://. Raises CatalogErrors, UserError or OSError."""
+    if is_remote(path):
+        return load_catalog(path, read_remote(path))
     file = Path(path)
     if not file.exists():
-        raise UserError(f"--catalog {path}: no such file{_nearest_file(file)}")
+        raise UserError(f"--catalog {path}: no such file{nearest_name(absolute(path))}")
     return load_catalog(path, file.read_bytes())
 
 
@@ -112,6 +115,8 @@ def read_rates(path: str | None, catalog: Catalog) -> RateBook:
     """The rates of a file or folder, checked against a catalog; an empty book for None."""
     if path is None:
         return RateBook.empty()
+    if is_remote(path):
+        ask_no_credentials()
     meters = {meter.name: tuple(name for name, _ in meter.dimensions) for meter in catalog.meters}
     return load_rates(read_rate_files(path), meters)
 
@@ -238,11 +243,3 @@ def _not_recorded(catalog: Catalog, source: Source, inputs: Sequence[InputFile])
         if file.holds_events and clock_arrivals(file.path, recorded)
     )
     return problems
-
-
-def _nearest_file(file: Path) -> str:
-    if not file.parent.is_dir():
-        return ""
-    names = sorted(each.name for each in file.parent.iterdir() if each.is_file())
-    close: list[Any] = difflib.get_close_matches(file.name, names, n=1)
-    return f"; did you mean {file.parent / close[0]}?" if close else ""

@@ -11,6 +11,10 @@ from pipelines.problems import UserError
 _SECONDS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)s?")
 _TAIL, _PUBSUB = "tail:", "pubsub://"
 LIVE_INPUTS = (_TAIL, _PUBSUB)
+# A bucket is what one worker at a time works on, and what is written anew as a whole, so it should
+# have at most some two million keys. It must not follow from the number of workers, which changes:
+# then a key would be looked for where it is not.
+BUCKETS = 64
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class StreamAsked:
     batch_rows: int | None = None
     batch_ms: int | None = None
     rates_refresh: str | None = None
+    buckets: int | None = None
 
     @property
     def given(self) -> list[str]:
@@ -34,7 +39,7 @@ class Stream:
 
     Either folders that are followed, or a subscription. early_us: how long a change may wait before
     it is shown; batch_rows and batch_us: when a micro-batch is full; refresh_us: how often the
-    rates are looked at again.
+    rates are looked at again; buckets: in how many pieces an engine elsewhere keeps event keys.
     """
 
     folders: tuple[Path, ...]
@@ -43,6 +48,7 @@ class Stream:
     batch_rows: int
     batch_us: int
     refresh_us: int
+    buckets: int = 1
 
 
 def seconds(option: str, text: str) -> int:
@@ -78,4 +84,5 @@ def check_stream(asked: StreamAsked, inputs: Sequence[str]) -> Stream:
         asked.batch_rows or 20_000,
         1000 * (20 if asked.batch_ms is None else asked.batch_ms),
         seconds("--rates-refresh", asked.rates_refresh or "60"),
+        asked.buckets or BUCKETS,
     )

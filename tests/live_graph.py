@@ -178,8 +178,12 @@ def stream(
     early_s: float = 0,
     source: str = "recorded",
     series_buckets: int = 1,
+    read: beam.PTransform | None = None,
 ) -> Tables:
-    """Runs steps one after the other, each when the one before has had all its effects."""
+    """Runs steps one after the other, each when the one before has had all its effects.
+
+    Or what another source gives in their place.
+    """
     catalog = load_catalog("catalog.yaml", catalog_yaml.encode())
     dimensions = {
         meter.name: tuple(name for name, _ in meter.dimensions) for meter in catalog.meters
@@ -195,7 +199,7 @@ def stream(
         books=Versions(books),
         scope=Scope(as_streamed=True),
         source=source,
-        read=_events(steps),
+        read=read or _events(steps),
         write=lambda table: beam.ParDo(_Write(name, table)),
         spill=IN_MEMORY,
         key_buckets=2,

@@ -74,19 +74,24 @@ def test_the_views_of_a_run_say_what_the_oracle_says(
         folder = Path(name)
         done = CliRunner().invoke(main, [*arguments(folder, case, asked), "--runner", runner])
         assert done.exit_code == 0, done.output
-        wanted = expected(folder, case, asked)
-        out = folder / "out"
-        ledger = Counter(
-            {
-                (row["period_start"], row["meter"], row["outcome"], row["reason"]): row["events"]
-                for row in rows_of(out, "ledger_current")
-            }
-        )
-        assert ledger == wanted.ledger
-        for found, told in (
-            (counted(rows_of(out, "events"), EVENTS), counted(wanted.events, EVENTS)),
-            (counted(rejects(rows_of(out, "rejects")), REJECTS), counted(wanted.rejects, REJECTS)),
-            (usage(rows_of(out, "usage_current")), usage(wanted.usage)),
-        ):
-            assert (found - told, told - found) == (Counter(), Counter())
-        assert all(row["balanced"] for row in rows_of(out, "ledger_balance"))
+        assert_as_told(folder, case, asked)
+
+
+def assert_as_told(folder: Path, case: Case, asked: CaseOptions) -> None:
+    """The tables of the one run of `folder` say what the oracle says, and its ledger balances."""
+    wanted = expected(folder, case, asked)
+    out = folder / "out"
+    ledger = Counter(
+        {
+            (row["period_start"], row["meter"], row["outcome"], row["reason"]): row["events"]
+            for row in rows_of(out, "ledger_current")
+        }
+    )
+    assert ledger == wanted.ledger
+    for found, told in (
+        (counted(rows_of(out, "events"), EVENTS), counted(wanted.events, EVENTS)),
+        (counted(rejects(rows_of(out, "rejects")), REJECTS), counted(wanted.rejects, REJECTS)),
+        (usage(rows_of(out, "usage_current")), usage(wanted.usage)),
+    ):
+        assert (found - told, told - found) == (Counter(), Counter())
+    assert all(row["balanced"] for row in rows_of(out, "ledger_balance"))

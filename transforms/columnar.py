@@ -9,6 +9,8 @@ transforms/columns.py.
 import logging
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
+from traceback import format_tb
 
 import msgspec
 import numpy as np
@@ -28,7 +30,7 @@ _LOG = logging.getLogger(__name__)
 SAMPLE = 200
 _PIECES = 16
 _FEW = 32
-_MOST_HINTS = 64
+_MOST_HINTS = 1000
 _ROW = re.compile(r"in row ([0-9]+)$")
 
 
@@ -57,8 +59,11 @@ class ColumnarReader:
             self._learn(lines, np.flatnonzero(good))
         try:
             table, good = self._fast(lines, good)
-        except Exception:  # noqa: BLE001 - a mistake of ours: the records are read one by one
-            _LOG.exception("a block of source %s was read line by line", self.exact.source.name)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours: records are read one by one
+            # the error's text may quote a record
+            where = f"{type(error).__name__}\n{''.join(format_tb(error.__traceback__))}"
+            source = self.exact.source.name
+            _LOG.error("a block of source %s was read line by line: %s", source, where)
             table, good = self._schema.empty_table(), np.zeros(len(lines), bool)
         rows, verdicts = [], {}
         slow = np.flatnonzero(~good)
@@ -86,7 +91,8 @@ class ColumnarReader:
 
     def _fast(self, lines: Lines, good: np.ndarray) -> tuple[pa.Table, np.ndarray]:
         """The fields of all lines but some; those some are no longer `good`."""
-        if self.shape is None or not good.any():
+        # without a field there is no column to count the rows
+        if self.shape is None or not self.shape.fields or not good.any():
             return self._schema.empty_table(), np.zeros(len(lines), bool)
         try:
             return self._parse(lines, good, self.shape, sifted=False)
@@ -98,11 +104,6 @@ class ColumnarReader:
         if self.shape != shape:  # many lines of a new shape fit now
             shape = self.shape
             fitting = good & self._fits(lines, good, shape)
-        for hinted in (True, False):
-            try:
-                return self._parse(lines, fitting, shape, sifted=True)
-            except NotColumnarError:
-                fitting = fitting & ~self._failing(lines, fitting, shape, hinted=hinted)
         return self._parse(lines, fitting, shape, sifted=True)
 
     def _fits(self, lines: Lines, good: np.ndarray, shape: Kind) -> np.ndarray:
@@ -121,30 +122,34 @@ class ColumnarReader:
             else:
                 return fits
 
-    def _failing(self, lines: Lines, good: np.ndarray, shape: Kind, *, hinted: bool) -> np.ndarray:
-        """The lines that make pyarrow fail: by the row its message names, else by cutting."""
-        failing = np.zeros(len(lines), bool)
-        pending = [np.flatnonzero(good)]
+    def _by_runs(self, lines: Lines, good: np.ndarray, shape: Kind) -> tuple[pa.Table, np.ndarray]:
+        """The records of the good lines; where pyarrow fails at some, those are no longer good.
+
+        Neighbours are read together, so that a line that fails costs them and not the block.
+        It is the one whose row pyarrow's message names, else it is found by cutting.
+        """
+        good, hints = good.copy(), 0
+        tables = [self._schema_of(shape).empty_table()]
+        pending = lines.runs(good)[::-1]
         while pending:
-            rows = pending.pop()
-            chosen = np.zeros(len(lines), bool)
-            chosen[rows] = True
+            first, end = pending.pop()
             try:
-                self._table(lines.joined(chosen), len(rows), shape)
+                tables.append(self._table(lines.between(first, end), end - first, shape))
             except NotColumnarError as error:
-                # each hint costs a reading of the rest, so many of them are found by cutting
-                few = hinted and failing.sum() < _MOST_HINTS
-                named = _ROW.search(str(error)) if few else None
-                row = int(named.group(1)) if named else len(rows)
-                if row < len(rows):
-                    failing[rows[row]] = True
-                    pending.append(rows[row + 1 :])
-                elif len(rows) <= _FEW:
-                    failing[rows] = True
+                named = _ROW.search(str(error)) if hints < _MOST_HINTS else None
+                at = first + int(named.group(1)) if named else end
+                if at < end:
+                    hints += 1
+                    good[at] = False
+                    cuts = [(first, at), (at + 1, end)]
+                elif end - first <= _FEW:
+                    good[first:end] = False
+                    cuts = []
                 else:
-                    pending.extend(np.array_split(rows, _PIECES))
-            pending = [rows for rows in pending if len(rows)]
-        return failing
+                    edges = np.linspace(first, end, _PIECES + 1).astype(int).tolist()
+                    cuts = list(pairwise(edges))
+                pending += [cut for cut in reversed(cuts) if cut[0] < cut[1]]
+        return pa.concat_tables(tables).combine_chunks(), good
 
     def _numbers(self) -> frozenset[Keys]:
         """The paths read as quantities, times of an epoch format among them."""
@@ -153,14 +158,16 @@ class ColumnarReader:
         times = [source.timestamp, *([source.received_at] if source.received_at else [])]
         return frozenset(paths | {t.path for t in times if t.format != "rfc3339"})
 
-    def _table(self, data: bytes, rows: int, shape: Kind) -> pa.Table:
-        schema = pa.schema(list(arrow_type(shape, self._numbers())))
+    def _schema_of(self, shape: Kind) -> pa.Schema:
+        return pa.schema(list(arrow_type(shape, self._numbers())))
+
+    def _table(self, data: pa.Buffer, rows: int, shape: Kind) -> pa.Table:
         try:
             table = pj.read_json(
                 pa.BufferReader(data),
-                read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
+                read_options=pj.ReadOptions(use_threads=False, block_size=data.size + 1),
                 parse_options=pj.ParseOptions(
-                    explicit_schema=schema, unexpected_field_behavior="error"
+                    explicit_schema=self._schema_of(shape), unexpected_field_behavior="error"
                 ),
             )
         except pa.ArrowInvalid as error:
@@ -172,14 +179,16 @@ class ColumnarReader:
     def _parse(
         self, lines: Lines, good: np.ndarray, shape: Kind, *, sifted: bool
     ) -> tuple[pa.Table, np.ndarray]:
+        if sifted:
+            table, good = self._by_runs(lines, good, shape)
+        else:
+            data = lines.joined(good)
+            table = self._table(pa.py_buffer(data), int(good.sum()), shape)
+            refuse_lenient(table, shape, self._numbers(), data)
         if not good.any():
             return self._schema.empty_table(), good
-        data = lines.joined(good)
-        table = self._table(data, int(good.sum()), shape)
-        if not sifted:
-            refuse_lenient(table, shape, self._numbers(), data)
         at = np.flatnonzero(good)
-        fields, odd = self._fields(Columns(table, shape, data), at)
+        fields, odd = self._fields(Columns(table, shape, lines.data), at)
         if odd.any():
             fields = fields.filter(pa.array(~odd))
             good = good.copy()

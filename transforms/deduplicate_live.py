@@ -10,6 +10,7 @@ The number of buckets is fixed for as long as the stream's state lives. Each buc
 batch touches costs some calls of the engine, so on one machine there is one.
 """
 
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -22,7 +23,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam.coders import BytesCoder
-from apache_beam.metrics import Metrics
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import (
     BagStateSpec,
@@ -42,6 +42,7 @@ from transforms.counts import COUNT, tally
 from transforms.flow import FLOW
 from transforms.held_state import HELD, Held, States
 from transforms.kernel import Tagged
+from transforms.metrics import KERNEL_US, KEYS_FORGOTTEN, LAG_MS
 from transforms.readings import micros
 from transforms.reasons import Reason
 from transforms.run import Run
@@ -86,7 +87,6 @@ class FirstProcessed(beam.DoFn):
         self.slots = Slots.of(catalog)
         self.horizon = Horizon(catalog.dedup_horizon_us)
         self.step = uuid.uuid4().hex  # goes to all workers: this step of this job
-        self.forgotten = Metrics.counter("meterbeam", "keys_forgotten")
 
     def process(
         self,
@@ -98,6 +98,7 @@ class FirstProcessed(beam.DoFn):
         timer: Any = beam.DoFn.TimerParam(EXPIRY),
     ) -> Iterator[Any]:
         """Results for the outputs of `Deduplicated`."""
+        begun = time.perf_counter_ns()
         bucket, encoded = element
         readings = from_bytes(encoded)
         with self._open(bucket, States(mark, recent, older)) as held:
@@ -109,6 +110,8 @@ class FirstProcessed(beam.DoFn):
                 held.append(keys.to_bytes())
             if held.memory.due is not None and held.memory.due != due:
                 timer.set(Timestamp(micros=held.memory.due))
+        KERNEL_US.update((time.perf_counter_ns() - begun) // 1000)
+        LAG_MS.update((time.time_ns() // 1000 - _micros(stamp)) // 1000)
         for tag, value in results:
             yield beam.pvalue.TaggedOutput(tag, value)
         FLOW.through(_micros(stamp) // 1000)
@@ -127,7 +130,7 @@ class FirstProcessed(beam.DoFn):
         with self._open(bucket, States(mark, recent, older)) as held:
             before = len(held.memory)
             held.memory.forget(_micros(stamp))
-            self.forgotten.inc(before - len(held.memory))
+            KEYS_FORGOTTEN.inc(before - len(held.memory))
             if held.stored * 3 > held.memory.nbytes * 4:
                 held.rewrite(held.memory.segments())
             if held.memory.due is not None:

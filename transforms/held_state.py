@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
-from apache_beam.metrics import Metrics
+from transforms.metrics import STATE_RELOADED
 
 _LOG = logging.getLogger(__name__)
 _MARK = struct.Struct("<16sIQQ")  # see the fields of `Held`
@@ -181,7 +181,7 @@ class Memories:
         return kept
 
     def _report(self, place: Place) -> None:
-        Metrics.counter("meterbeam", "state_reloaded").inc()
+        STATE_RELOADED.inc()
         with self._lock:
             self.reloaded += 1
             first = place not in self._warned

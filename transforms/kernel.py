@@ -1,17 +1,22 @@
 """Runs a pure function over Arrow data as a step of the graph, on a few threads."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
+
+from transforms.metrics import BATCH_ROWS, KERNEL_US
 
 THREADS = 2
 
 Tagged = tuple[str, Any]
+_Done = tuple[list[Tagged], int]  # results of an element, and how long they took (µs)
 
 
 class KernelFunction(Protocol):
@@ -35,7 +40,7 @@ class Kernel(beam.DoFn):
         self.threads = threads
         self._function: KernelFunction | None = None
         self._pool: ThreadPoolExecutor | None = None
-        self._running: deque[Future[list[Tagged]]] = deque()
+        self._running: deque[Future[_Done]] = deque()
 
     def setup(self) -> None:
         """Makes the function, and the threads that call it."""
@@ -49,17 +54,19 @@ class Kernel(beam.DoFn):
 
     def process(self, element: Any) -> Iterator[Any]:
         """Hands the element to a thread; gives out the results that are ready."""
+        if isinstance(element, pa.RecordBatch):
+            BATCH_ROWS.update(element.num_rows)
         if self._pool is None:
-            yield from map(_tagged, self._call(element))
+            yield from map(_tagged, _timed(self._call(element)))
             return
         self._running.append(self._pool.submit(self._call, element))
         while len(self._running) > self.threads + 1 or (self._running and self._running[0].done()):
-            yield from map(_tagged, self._running.popleft().result())
+            yield from map(_tagged, _timed(self._running.popleft().result()))
 
     def finish_bundle(self) -> Iterator[Any]:
         """Waits for the rest. Only batch uses threads, so the window is the global one."""
         while self._running:
-            for tag, value in self._running.popleft().result():
+            for tag, value in _timed(self._running.popleft().result()):
                 whole = WindowedValue(value, GlobalWindow().max_timestamp(), (GlobalWindow(),))
                 yield beam.pvalue.TaggedOutput(tag, whole)
 
@@ -69,10 +76,19 @@ class Kernel(beam.DoFn):
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
-    def _call(self, element: Any) -> list[Tagged]:
+    def _call(self, element: Any) -> _Done:
         if self._function is None:
             raise RuntimeError("the kernel was not set up")
-        return list(self._function(element))
+        begun = time.perf_counter_ns()
+        results = list(self._function(element))
+        return results, (time.perf_counter_ns() - begun) // 1000
+
+
+def _timed(done: _Done) -> list[Tagged]:
+    """The results. Beam's metrics know the step in the thread of the bundle only."""
+    results, took_us = done
+    KERNEL_US.update(took_us)
+    return results
 
 
 def _tagged(result: Tagged) -> beam.pvalue.TaggedOutput:

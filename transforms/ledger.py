@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import apache_beam as beam
 import pyarrow as pa
 
-from transforms.counts import ledger_batch
+from transforms.counts import COUNT, ledger_batch
 from transforms.live import Live
+from transforms.metrics import counted
 from transforms.running_ledger import HOURLY, CountBundle, RunningLedger
 
 
@@ -36,6 +37,7 @@ class Ledger(beam.PTransform):
         return (
             counts
             | "All counts" >> beam.Flatten()
+            | "Metrics" >> beam.Map(counted).with_output_types(COUNT)
             | "Add up" >> beam.CombinePerKey(sum)
             | "One list" >> beam.combiners.ToList()
             | "Rows"

@@ -73,13 +73,22 @@ class Lines:
             valid[i] = _decodes(self[i])
         return valid
 
+    def runs(self, chosen: np.ndarray) -> list[tuple[int, int]]:
+        """The chosen lines (a mask) as runs of neighbours: the first of each, and who follows."""
+        edges = np.diff(np.concatenate([[False], chosen, [False]]).astype(np.int8))
+        firsts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+        return list(zip(firsts.tolist(), ends.tolist(), strict=True))
+
+    def between(self, first: int, end: int) -> pa.Buffer:
+        """The lines from one to another, which is not among them; nothing is copied."""
+        at, stop = int(self.starts[first]), int(self.ends[end - 1])
+        return pa.py_buffer(self.data).slice(at, stop - at)
+
     def joined(self, chosen: np.ndarray) -> bytes:
         """The chosen lines (a mask) with only white space between them."""
         if chosen.all():
             return self.data
-        edges = np.diff(np.concatenate([[False], chosen, [False]]).astype(np.int8))
-        firsts, lasts = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1
-        runs = zip(self.starts[firsts].tolist(), self.ends[lasts].tolist(), strict=True)
+        runs = ((self.starts[first], self.ends[end - 1]) for first, end in self.runs(chosen))
         return b"\n".join([self.data[start:end] for start, end in runs])
 
     def texts(self, chosen: np.ndarray) -> pa.StringArray:

@@ -24,6 +24,7 @@ from transforms.aggregations import AGGREGATIONS
 from transforms.catalog import Catalog, Meter
 from transforms.groups import Groups
 from transforms.kernel import THREADS, Kernel, Tagged
+from transforms.metrics import REJECTED
 from transforms.partials import key_names, merge, pane_of, partial_batch
 from transforms.rate_terms import book_of_terms
 from transforms.reasons import Reason
@@ -55,7 +56,8 @@ class Price(beam.PTransform):
         done = pcoll | "Apply rates" >> beam.ParDo(Kernel(make, self.threads)).with_outputs()
         done.usage.element_type = pa.RecordBatch
         done.rejects.element_type = pa.RecordBatch
-        return Priced(done.usage, done.rejects)
+        counted = beam.Map(_counted).with_output_types(pa.RecordBatch)
+        return Priced(done.usage, done.rejects | "Metrics" >> counted)
 
 
 class Pricer:
@@ -194,6 +196,11 @@ def dimensions_json(keys: dict[str, pa.Array], names: list[str]) -> pa.Array:
 
 def _times(at: np.ndarray) -> pa.Array:
     return pa.array(at, pa.int64()).cast(TIME)
+
+
+def _counted(rejects: pa.RecordBatch) -> pa.RecordBatch:
+    REJECTED[Reason.TOTAL_OUT_OF_RANGE].inc(rejects.num_rows)
+    return rejects
 
 
 def _out_of_range(run: Run, usage: pa.RecordBatch) -> pa.RecordBatch:

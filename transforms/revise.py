@@ -24,7 +24,6 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.coders import BytesCoder
-from apache_beam.metrics import Metrics
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import BagStateSpec, TimerSpec, on_timer
 from apache_beam.transforms.window import GlobalWindow
@@ -37,6 +36,7 @@ from transforms.closing import closes_us
 from transforms.deltas import delta_of, to_bytes
 from transforms.flow import FLOW
 from transforms.live import Live
+from transforms.metrics import AFTER_CLOSE
 from transforms.partials import in_pane
 from transforms.readings import buckets_of
 from transforms.timestamps import micros_of
@@ -134,7 +134,7 @@ class Revise(beam.DoFn):
         if is_first or closes > self._closes(window, log.last.stamp_us):
             close.set(Timestamp(micros=closes))
         if is_first and stamp.micros > self._closes(window, end):
-            Metrics.counter("meterbeam", "after_close").inc()
+            AFTER_CLOSE.inc()
         if stamp.micros >= end or not early_us:
             pane = "late" if stamp.micros >= end else "early"
             yield from self._show(log, pane, delta, stamp.micros)

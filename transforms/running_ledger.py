@@ -25,6 +25,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.counts import Count, ledger_batch
 from transforms.live_totals import LIVE_TOTALS
+from transforms.metrics import counted
 from transforms.timestamps import micros_of
 
 _SHOWN_EVERY_US = 500_000
@@ -51,6 +52,7 @@ class CountBundle(beam.DoFn):
         """Adds a count."""
         (hour, meter, outcome, reason), count = element
         LIVE_TOTALS.counts(element[0], count)
+        counted(element)
         self._hours[hour][meter, outcome, reason] += count
         self._stamp = stamp if self._stamp is None else min(stamp, self._stamp)
 

@@ -20,9 +20,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from apache_beam.metrics import Metrics
-
 from transforms.deltas import Delta, by_meter, from_bytes, joined, rows_of, to_bytes
+from transforms.metrics import STATE_RELOADED
 from transforms.window_totals import WindowTotals
 
 _LOG = logging.getLogger(__name__)
@@ -135,7 +134,7 @@ class HeldTotals:
         return len(self._held)
 
     def _report(self, place: Place) -> None:
-        Metrics.counter("meterbeam", "state_reloaded").inc()
+        STATE_RELOADED.inc()
         with self._lock:
             self.reloaded += 1
             first = place[0] not in self._warned

@@ -16,6 +16,7 @@ from google.cloud import bigquery
 
 from pipelines import runs
 from pipelines.bigquery import registry, staging
+from pipelines.bigquery.batch_far import run_far, runs_far
 from pipelines.bigquery.client import SERVICE_ERRORS, connected
 from pipelines.bigquery.dataset import Dataset
 from pipelines.bigquery.load import load_table, wait_for_earlier
@@ -34,12 +35,14 @@ _LOADED = ("events", "usage", "rejects", "ledger")
 
 def run_into(
     dataset: Dataset, settings: Settings, options: PipelineOptions, *, quiet: bool = False
-) -> Summary:
-    """Runs the graph over files and loads what it writes.
+) -> Summary | None:
+    """Runs the graph over files and loads what it writes; gives nothing of a job that is launched.
 
     Raises UserError before anything is written, and JobFailedError, after which nothing of the run
     is visible and a rerun with the same run id starts clean.
     """
+    if runs_far(options):
+        return next(iter(run_far(dataset, [settings], options)), None)
     run_id = settings.asked.run_id or runs.new_run_id(datetime.now(UTC))
     runs.check_legal(run_id)
     temp = options.view_as(GoogleCloudOptions).temp_location

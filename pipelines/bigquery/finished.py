@@ -9,6 +9,7 @@ from pipelines import runs
 from pipelines.bigquery.client import ask
 from pipelines.bigquery.dataset import Dataset
 from pipelines.bigquery.registry import with_values
+from pipelines.bigquery.views import with_pending
 from pipelines.summary import Summary, summary_of
 from pipelines.views.dialects import bigquery_name
 
@@ -45,17 +46,22 @@ GROUP BY currency ORDER BY currency
 _NAMES = ("ledger_balance", "ledger_current", "rejects", "usage")
 
 
-def imbalances(client: bigquery.Client, dataset: Dataset, run_id: str) -> list[str]:
-    """Says where the ledger of a run does not balance."""
-    rows = _rows(client, dataset, _BALANCE, run_id)
+def imbalances(
+    client: bigquery.Client, dataset: Dataset, run_id: str, *, pending: bool = False
+) -> list[str]:
+    """Says where the ledger of a run does not balance; `pending`: a batch run not yet shown."""
+    rows = _rows(client, dataset, _BALANCE, run_id, pending=pending)
     if not rows:
         return [f"run {run_id} is not in runs"]
     return [problem for row in rows for problem in runs.imbalances(*row)]
 
 
-def rejected(client: bigquery.Client, dataset: Dataset, run_id: str) -> tuple[int, int, int]:
+def rejected(
+    client: bigquery.Client, dataset: Dataset, run_id: str, *, pending: bool = False
+) -> tuple[int, int, int]:
     """How many records a run received, how many it rejected, and how many rows were refused."""
-    ((received, rejects, refused),) = _rows(client, dataset, _REJECTED, run_id)
+    rows = _rows(client, dataset, _REJECTED, run_id, pending=pending)
+    ((received, rejects, refused),) = rows
     return int(received), int(rejects), int(refused)
 
 
@@ -65,7 +71,12 @@ def summarize(client: bigquery.Client, dataset: Dataset, run: runs.Run) -> Summa
     return summary_of(run, ledger, _rows(client, dataset, _USAGE, run.run_id))
 
 
-def _rows(client: bigquery.Client, dataset: Dataset, sql: str, run_id: str) -> list[Sequence[Any]]:
-    named = {name: dataset.table(bigquery_name(name)) for name in _NAMES}
-    asked = ask(client, sql.format(**named), with_values(run=run_id))
+def _rows(
+    client: bigquery.Client, dataset: Dataset, sql: str, run_id: str, *, pending: bool = False
+) -> list[Sequence[Any]]:
+    if pending:
+        asked_for = with_pending(sql.format(**{name: name for name in _NAMES}), dataset, run_id)
+    else:
+        asked_for = sql.format(**{name: dataset.table(bigquery_name(name)) for name in _NAMES})
+    asked = ask(client, asked_for, with_values(run=run_id))
     return [tuple(row) for row in asked]

@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,11 +24,32 @@ from transforms.tables import RUNS, TABLES
 _LOG = logging.getLogger(__name__)
 
 
+class Known(NamedTuple):
+    """What a run says of itself; meters as JSON."""
+
+    mode: str
+    status: str
+    catalog_digest: str
+    meters: str
+
+
 def statuses(client: bigquery.Client, dataset: Dataset, run_id: str) -> list[tuple[str, str]]:
     """Mode and status of a run, as often as it said them."""
-    sql = f"SELECT mode, status FROM {dataset.table('runs')} WHERE run_id = @run"  # noqa: S608 - names of ours
-    rows = ask(client, sql, with_values(run=run_id))
-    return [(row.mode, row.status) for row in rows]
+    return [(each.mode, each.status) for each in known(client, dataset, run_id)]
+
+
+def known(client: bigquery.Client, dataset: Dataset, run_id: str) -> list[Known]:
+    """What a run says of itself, as often as it said it."""
+    names = ", ".join(Known._fields)
+    sql = f"SELECT {names} FROM {dataset.table('runs')} WHERE run_id = @run"  # noqa: S608 - names of ours
+    return [Known(*row) for row in ask(client, sql, with_values(run=run_id))]
+
+
+def is_empty(client: bigquery.Client, dataset: Dataset, run_id: str) -> bool:
+    """Whether a run has counted nothing."""
+    sql = f"SELECT COUNT(*) FROM {dataset.table('ledger')} WHERE run_id = @run"  # noqa: S608 - names of ours
+    ((rows,),) = (tuple(row) for row in ask(client, sql, with_values(run=run_id)))
+    return not rows
 
 
 def clear_run(client: bigquery.Client, dataset: Dataset, run_id: str) -> None:

@@ -23,26 +23,27 @@ from pipelines.summary import Summary
 from pipelines.views import shapes
 
 
-class DatasetOutput:
-    """A dataset, and a folder of this machine beside it."""
+class DatasetTables:
+    """The tables of a stream in a dataset."""
 
-    def __init__(self, dataset: Dataset, settings: Settings, options: PipelineOptions) -> None:
-        self.state = state_of(dataset, options)
-        self.about_state = f"; what it needs to go on is in {self.state}"
+    def __init__(self, dataset: Dataset, settings: Settings) -> None:
         self._dataset, self._settings = dataset, settings
 
-    def check(self, run_id: str, *, kept: bool) -> None:
-        """What runs there say of themselves; it makes tables that are missing."""
+    def known(self, run_id: str) -> list[registry.Known]:
+        """What the run says of itself there; it makes tables that are missing.
+
+        Raises UserError where no stream may have this id.
+        """
         with connected(self._dataset) as client:
             make_tables(client, self._dataset)
-            statuses = registry.statuses(client, self._dataset, run_id)
-        runs.check_statuses(run_id, "streaming", statuses)
-        if statuses and not kept:
-            raise UserError(
-                f"--run-id {run_id}: that stream was begun, and nothing of it is in {self.state};"
-                " go on where it was, on the same machine and with the same --temp_location, or"
-                " begin another run, and meter windows that both share with a batch run"
-            )
+            found = registry.known(client, self._dataset, run_id)
+        runs.check_statuses(run_id, "streaming", [(each.mode, each.status) for each in found])
+        return found
+
+    def is_empty(self, run_id: str) -> bool:
+        """Whether the run has counted nothing."""
+        with connected(self._dataset) as client:
+            return registry.is_empty(client, self._dataset, run_id)
 
     def begun(self, run_id: str) -> runs.Begun | None:
         """By its rows in `runs`."""
@@ -93,6 +94,24 @@ class DatasetOutput:
             where = f"{PREFIX}{self._dataset}.rejects"
             raise JobFailedError(too_many(run, received, rejected, most, where))
         return summary
+
+
+class DatasetOutput(DatasetTables):
+    """The same, and a folder of this machine beside them."""
+
+    def __init__(self, dataset: Dataset, settings: Settings, options: PipelineOptions) -> None:
+        super().__init__(dataset, settings)
+        self.state = state_of(dataset, options)
+        self.about_state = f"; what it needs to go on is in {self.state}"
+
+    def check(self, run_id: str, *, kept: bool) -> None:
+        """What runs there say of themselves; it makes tables that are missing."""
+        if self.known(run_id) and not kept:
+            raise UserError(
+                f"--run-id {run_id}: that stream was begun, and nothing of it is in {self.state};"
+                " go on where it was, on the same machine and with the same --temp_location, or"
+                " begin another run, and meter windows that both share with a batch run"
+            )
 
 
 def state_of(dataset: Dataset, options: PipelineOptions) -> Path:

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from pipelines.bigquery.client import ask
 from pipelines.bigquery.dataset import Dataset
-from pipelines.views import TAKEN, VIEWS, MeterShape, cost_by_dimension, free_name, view_sql
+from pipelines.views import TAKEN, VIEWS, MeterShape, free_name, view_sql, with_dimensions
 from pipelines.views.dialects import bigquery_name, bigquery_text, for_bigquery, read_by
 from transforms.tables import USAGE
 
@@ -93,8 +93,9 @@ def views_sql(dataset: Dataset, meters: Mapping[str, MeterShape]) -> Iterator[st
         layer, _, plain = name.rpartition("/")
         sql = for_bigquery(view_sql(name), str(dataset), VIEWS)
         yield _view(dataset, bigquery_name(plain, layer), sql)
-    sql = for_bigquery(cost_by_dimension(meters, _dimension), str(dataset), VIEWS)
-    yield _view(dataset, "cost_by_dimension", sql)
+    sql = for_bigquery(view_sql("cost_by_dimension"), str(dataset), VIEWS)
+    filled = with_dimensions(sql, meters, bigquery_text, _dimension)
+    yield _view(dataset, "cost_by_dimension", filled)
     for meter, shape in meters.items():
         if meter not in TAKEN:
             sql = for_bigquery(_usage_of_meter(meter, shape.dimensions), str(dataset), VIEWS)

@@ -7,12 +7,12 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.metrics import Metrics
 
 from pipelines.bigquery.append import REQUEST_BYTES, Refused
 from pipelines.bigquery.dataset import Dataset
 from pipelines.bigquery.refused import as_rejects
 from pipelines.bigquery.sink import sink_of
+from transforms.metrics import REFUSED, REFUSED_LOST
 
 _LOG = logging.getLogger(__name__)
 
@@ -76,14 +76,14 @@ class _Append(beam.DoFn):
 
     def _reject(self, refused: list[Refused]) -> None:
         """Write what was refused as rejects; one that is refused too without its payload."""
-        Metrics.counter("meterbeam", "refused").inc(len(refused))
+        REFUSED.inc(len(refused))
         again = self._sink.append("rejects", as_rejects(self.table, refused, self.run_id))
         if not again:
             return
         # a reject of a reject would have another origin: these are still of the rows themselves
         bare = self._bare(refused, again)
         for lost in self._sink.append("rejects", bare):
-            Metrics.counter("meterbeam", "refused_lost").inc()
+            REFUSED_LOST.inc()
             _LOG.error("run %s: a row of %s is lost: %s", self.run_id, self.table, lost.answer)
 
     def _bare(self, refused: list[Refused], again: list[Refused]) -> pa.RecordBatch:

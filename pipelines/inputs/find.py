@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pipelines.remote_files import ask_no_credentials
+
 Kind = Literal["lines", "csv", "parquet", "archive", "table"]
 Compression = Literal["gzip", "zstd"]
 
@@ -188,6 +190,7 @@ def _remote(pattern: str) -> Iterator[tuple[str, int]]:
     from apache_beam.io.filesystem import BeamIOError  # noqa: PLC0415
     from apache_beam.io.filesystems import FileSystems  # noqa: PLC0415
 
+    ask_no_credentials()
     try:
         # in brackets a glob character stands for itself: the name as it is, before it is a glob
         named = [glob.escape(pattern[len(_REMOTE) :])] if glob.has_magic(pattern) else []

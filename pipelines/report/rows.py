@@ -18,7 +18,8 @@ from pipelines.bigquery.client import ask, connected
 from pipelines.bigquery.dataset import PREFIX, Dataset
 from pipelines.problems import UserError
 from pipelines.views import VIEWS
-from pipelines.views.dialects import for_bigquery, for_duckdb
+from pipelines.views.dialects import for_bigquery
+from pipelines.views.duckdb_sql import for_duckdb
 
 _VIEWS = {*VIEWS, "cost_by_dimension"}  # made anew with each meter's dimensions
 

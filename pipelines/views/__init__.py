@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
-from pipelines.views.dialects import bigquery_text, for_duckdb
+from pipelines.views.duckdb_sql import for_duckdb
 from transforms.catalog import Meter
 from transforms.tables import TABLES, USAGE
 
@@ -51,6 +51,8 @@ VIEWS = (
 )
 DASHBOARDS = VIEWS[VIEWS.index("steps/daily_usage") :]  # which no other view reads
 TAKEN = {"current", "by_day", "by_week", "by_month"}  # meters of these names get no usage_<meter>
+_OF_CATALOG = re.compile(r"\bdimension_(?:names|value)\b")
+_NO_TEXT = "CAST(NULL AS STRING)"
 _SHARED = re.compile(r"\{(\w+) (\w+)\}")
 
 
@@ -107,11 +109,13 @@ def views_sql(
     yield _view("stored.meters", _meters_sql(meters))
     for name in VIEWS if pending is None else VIEWS[: -len(DASHBOARDS)]:
         sql = "SELECT * FROM stored.usage" if name == "usage_current" else view_sql(name)
+        shown = ""
         if name == "steps/shown_runs" and pending is not None:
-            sql += f"  OR run_id = {quoted(pending)}\n"
-        yield _view(name.replace("/", "."), for_duckdb(sql))
+            shown = f"\n  OR run_id = {quoted(pending)}"
+        yield _view(name.replace("/", "."), for_duckdb(sql) + shown)
     if pending is None:
-        yield _view("cost_by_dimension", for_duckdb(cost_by_dimension(meters, _dimension)))
+        sql = for_duckdb(view_sql("cost_by_dimension"))
+        yield _view("cost_by_dimension", with_dimensions(sql, meters, quoted, _dimension))
         for meter, shape in meters.items():
             if meter not in TAKEN:
                 yield _view(f"usage_{meter}", _usage_of_meter(meter, shape.dimensions))
@@ -193,27 +197,32 @@ def _pointer(dimension: str) -> str:
 
 
 def _dimension(name: str) -> str:
-    return f"json_extract_string(dimensions, {bigquery_text(_pointer(name))})"
+    return f"json_extract_string(dimensions, {quoted(_pointer(name))})"
 
 
-def cost_by_dimension(meters: Mapping[str, MeterShape], value: Callable[[str], str]) -> str:
-    """Give the SQL of `cost_by_dimension` in BigQuery's dialect.
+def with_dimensions(
+    sql: str,
+    meters: Mapping[str, MeterShape],
+    text: Callable[[str], str],
+    value: Callable[[str], str],
+) -> str:
+    """Fill in what `cost_by_dimension` reads of the catalog, in the SQL of an engine.
 
-    `value` gives the SQL of a dimension's value, by its name.
+    `text` gives a literal of that SQL, and `value` the SQL of a dimension's value, by its name.
     """
     names = ["SELECT CAST(NULL AS STRING) AS meter, CAST(NULL AS STRING) AS dimension"]
     names += [
-        f"SELECT {bigquery_text(meter)}, {bigquery_text(dimension)}"
+        f"SELECT {text(meter)}, {text(dimension)}"
         for meter, shape in meters.items()
         for dimension in shape.dimensions
     ]
     every = sorted({each for shape in meters.values() for each in shape.dimensions})
-    values = [f"WHEN {bigquery_text(each)} THEN {value(each)}" for each in every]
-    cases = f"CASE named.dimension {' '.join(values)} END" if values else "CAST(NULL AS STRING)"
-    # the names of dimensions, which may have a brace, come last
-    parts = re.split(r"\{(names|values)\}", view_sql("cost_by_dimension"))
-    filled = {"names": " UNION ALL ".join(names), "values": cases}
-    return "".join(filled.get(part, part) for part in parts)
+    cases = [f"WHEN {text(each)} THEN {value(each)}" for each in every]
+    known = {
+        "dimension_names": f"({' UNION ALL '.join(names)}) AS dimension_names",
+        "dimension_value": f"CASE named.dimension {' '.join(cases)} END" if cases else _NO_TEXT,
+    }
+    return _OF_CATALOG.sub(lambda found: known[found[0]], sql)
 
 
 def free_name(name: str, taken: set[str]) -> str:

@@ -5,13 +5,13 @@
 -- the sum. A meter without dimensions is not here.
 WITH
 named AS (
-  {names}
+  SELECT * FROM dimension_names
 ),
 valued AS (
   SELECT
     daily_usage.*,
     named.dimension,
-    {values} AS value
+    dimension_value AS value
   FROM steps.daily_usage
   JOIN named ON named.meter = daily_usage.meter
 ),

@@ -8,7 +8,6 @@ is a step, is `steps_<name>`.
 
 import os
 from collections.abc import Collection
-from functools import lru_cache
 
 from sqlglot import exp, parse_one
 from sqlglot.dialects.duckdb import DuckDB
@@ -35,8 +34,7 @@ class _Local(DuckDB):
         }
 
 
-@lru_cache(maxsize=256)
-def for_duckdb(sql: str) -> str:
+def to_duckdb(sql: str) -> str:
     """The SQL for DuckDB. Times are TIMESTAMP WITH TIME ZONE, and dates of them are UTC's."""
     return parse_one(sql, read="bigquery").sql(_Local, pretty=True)
 

@@ -138,7 +138,6 @@ def test_views_are_made_once_and_keep_the_meters_of_earlier_runs(
         return view_sql(name) if name == "usage_of_meter" else "SELECT * FROM stored.usage"
 
     monkeypatch.setattr(views, "view_sql", plain)
-    monkeypatch.setattr(views, "cost_by_dimension", lambda *_: plain("cost_by_dimension"))
     with connected(made) as client:
         make_tables(client, made)
         write_views(client, made, {"odd": METERS["odd"]})

@@ -191,10 +191,3 @@ def test_the_job_gets_the_options_of_the_user_and_those_of_the_engine() -> None:
     assert not given.view_as(StandardOptions).streaming
     with pytest.raises(UserError, match="--environment_type DOCKER"):
         start_options(PipelineOptions(["--environment_type=DOCKER"]), "127.0.0.1:7")
-
-
-def test_another_runner_gets_the_graph_as_beam_gives_it() -> None:
-    SEEN.clear()
-    assert run_graph(few, PipelineOptions(["--runner=FnApiRunner"]), nothing) == "DONE"
-    with pytest.raises(Exception, match="record 7: bad"):
-        run_graph(failing, PipelineOptions(["--runner=FnApiRunner"]), nothing)

@@ -8,11 +8,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.dataflow import DataflowRunner
 from apache_beam.utils.timestamp import Timestamp
 
-from pipelines.gather_messages import Gather
+from pipelines.gather_messages import Gather, ReadOnDataflow
 from pipelines.inputs import Block
-from pipelines.inputs.arrivals import Arrivals
-from pipelines.read_pubsub import ReadPubSub
-from transforms.sources import NATIVE
 
 ADDRESS = "pubsub://project/calls"
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -28,7 +25,7 @@ class Version:
 def test_on_dataflow_beam_reads() -> None:
     pipeline = beam.Pipeline(options=PipelineOptions(["--streaming"]))
     pipeline.runner = DataflowRunner()  # named in the options, it would ask for credentials now
-    blocks = pipeline | ReadPubSub(ADDRESS, 2, 1000, Arrivals(NATIVE, 0), Version())
+    blocks = pipeline | ReadOnDataflow(ADDRESS, 2, Version())
     assert blocks.element_type is Block
     graph = str(pipeline.to_runner_api())
     assert "ReadFromPubSub" in graph

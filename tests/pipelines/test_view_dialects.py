@@ -9,7 +9,8 @@ import pytest
 from sqlglot import exp, parse_one
 
 from pipelines.views import VIEWS, view_sql
-from pipelines.views.dialects import bigquery_name, for_bigquery, for_duckdb
+from pipelines.views.dialects import bigquery_name, for_bigquery
+from pipelines.views.duckdb_sql import for_duckdb
 
 _MICROS = 1_767_225_599_999_999  # the last of 2025 in UTC
 

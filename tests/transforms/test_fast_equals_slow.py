@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -305,6 +306,13 @@ def test_what_a_reader_has_learned_does_not_change_what_it_reads(datas: list[byt
     reader = ColumnarReader(ExactReader(BUILT_IN["native"], SLOTS))
     for data in datas:
         compare(BUILT_IN["native"], data, reader)
+
+
+def test_objects_without_a_field_are_read_before_any_field_was_seen(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    compare(BUILT_IN["cloudevents"], b'{}\n{"id":}\n{}\n')
+    assert not caplog.records
 
 
 def test_the_fast_path_is_taken_for_ordinary_lines() -> None:

@@ -1,0 +1,109 @@
+"""As much of Dataflow's REST as takes jobs, says how they are, and lists them."""
+
+import json
+import re
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import urlsplit
+
+_JOBS = re.compile(
+    r"/v1b3/projects/(?P<project>[^/]+)/locations/(?P<region>[^/]+)/jobs/?(?P<id>.*)"
+)
+
+
+@dataclass
+class DataflowService:
+    """Dataflow, where a job is in each of `states` when it is asked for, and in the last one then.
+
+    jobs: as they were sent; refuses: what it says instead of taking one.
+    """
+
+    address: str = ""
+    jobs: list[dict[str, Any]] = field(default_factory=list)
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    states: deque[str] = field(default_factory=lambda: deque(["JOB_STATE_RUNNING"]))
+    refuses: str | None = None
+
+    def begun(self, job: dict[str, Any], region: str) -> dict[str, Any]:
+        self.jobs.append(job)
+        known = {"id": f"job-{len(self.jobs)}", "location": region}
+        return job | known | {"currentState": "JOB_STATE_PENDING"}
+
+    def state(self) -> str:
+        return self.states.popleft() if len(self.states) > 1 else self.states[0]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    service: DataflowService
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        if self.service.refuses:
+            error = {"code": 400, "message": self.service.refuses, "status": "INVALID_ARGUMENT"}
+            self._say({"error": error}, HTTPStatus.BAD_REQUEST)
+        else:
+            self._say(self.service.begun(self._body(), self._place()["region"]))
+
+    def do_PUT(self) -> None:
+        self.service.changes.append(self._body())
+        self._say({"id": self._place()["id"]})
+
+    def do_GET(self) -> None:
+        if number := self._place()["id"].removeprefix("job-"):
+            job = self.service.jobs[int(number) - 1]
+            self._say({"id": f"job-{number}", "currentState": self.service.state()} | _named(job))
+            return
+        running = {"currentState": "JOB_STATE_RUNNING"}
+        jobs = [_named(job) | running | {"id": f"job-{n}"} for n, job in self._numbered()]
+        self._say({"jobs": jobs})
+
+    def _numbered(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        yield from enumerate(self.service.jobs, 1)
+
+    def _place(self) -> dict[str, str]:
+        found = _JOBS.fullmatch(urlsplit(self.path).path)
+        assert found, self.path
+        return found.groupdict()
+
+    def _body(self) -> dict[str, Any]:
+        return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def _say(self, said: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> None:
+        answer = json.dumps(said).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: Any) -> None:
+        """Nobody listens."""
+
+
+def _named(job: dict[str, Any]) -> dict[str, Any]:
+    return {"name": job["name"]}
+
+
+@contextmanager
+def dataflow_service() -> Iterator[DataflowService]:
+    """Such a service, on this machine."""
+    service = DataflowService()
+    handler = type("Handler", (_Handler,), {"service": service})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    # by this name Beam's client knows that it is asked without TLS
+    service.address = f"http://localhost:{server.server_port}"
+    try:
+        yield service
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
