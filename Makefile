@@ -2,8 +2,12 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: help setup prism flink demo test test-flink lint format bench bench-live clean lock views specs template launch-stream \
+.PHONY: help setup prism flink demo test test-flink lint format fuzz bench bench-live clean lock views specs template launch-stream \
   launch-backfill schedule-backfill
+
+# make itself runs what stands as $(shell …) in a value on its command line
+$(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$(if \
+  $(findstring $$,$(value $v)),$(error $v: a value may have no $$ in it; give it in the environment))))
 
 help:  ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -40,6 +44,9 @@ lint: setup  ## Check style and types
 format: setup  ## Format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+fuzz: setup  ## Read a million spoilt records fast and exactly, and compare (minutes)
+	$(BIN)/python tests/fuzz_records.py
 
 bench: setup  ## Measure speed and memory against peers (minutes, and 1.2 GB of disk)
 	$(BIN)/python benchmarks/bench.py

@@ -31,6 +31,8 @@ _FLAGS = {  # of the workers and the network, where the template's own are not w
     "SUBNETWORK": "--subnetwork",
     "KMS_KEY": "--dataflow-kms-key",
 }
+_JOB = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")  # a word of its own: it must be no flag
+_IMAGE = re.compile(r"[A-Za-z0-9][\w.:/@-]*")  # without a comma, which would begin another setting
 _WRONG_USE, _NOT_RUN = 2, 1
 
 Command = list[str]
@@ -43,6 +45,8 @@ class MissingError(Exception):
 def build(given: Mapping[str, str]) -> list[Command]:
     """The image, and the specifications with its name, to the bucket."""
     image, bucket = needed(given, "IMAGE"), _bucket(given)
+    if not _IMAGE.fullmatch(image):
+        raise MissingError(f"IMAGE={image}: this is no name of an image")
     specs = [str(each) for each in write_specs(_SPECS, image)]
     config = ["--config=templates/cloudbuild.yaml", f"--substitutions=_IMAGE={image}"]
     return [
@@ -55,9 +59,7 @@ def launch(template: Template, given: Mapping[str, str]) -> list[Command]:
     """A job of a template; with UPDATE=1 it takes the place of the one of its name."""
     bucket, parameters = _bucket(given), parameters_of(template, given)
     moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    name = given.get("JOB") or (
-        template.name if template is STREAM else f"{template.name}-{moment}"
-    )
+    name = job_name(given) or (template.name if template is STREAM else f"{template.name}-{moment}")
     command = ["gcloud", "dataflow", "flex-template", "run", name]
     command += [f"--template-file-gcs-location=gs://{bucket}/templates/{template.name}.json"]
     command += [f"--region={given.get('REGION') or _REGION}"]
@@ -66,6 +68,14 @@ def launch(template: Template, given: Mapping[str, str]) -> list[Command]:
     command += [f"{flag}={given[each]}" for each, flag in _FLAGS.items() if given.get(each)]
     command += ["--disable-public-ips"] if given.get("PRIVATE") else []
     return [command + (["--update"] if given.get("UPDATE") else [])]
+
+
+def job_name(given: Mapping[str, str]) -> str | None:
+    """The name that a job is given, if it is. Raises MissingError where it is none."""
+    name = given.get("JOB")
+    if name and not _JOB.fullmatch(name):
+        raise MissingError(f"JOB={name}: small letters, digits and - make a name, a letter first")
+    return name or None
 
 
 def in_one_word(parameters: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 
-from launch import Command, MissingError, needed, parameters_of
+from launch import Command, MissingError, job_name, needed, parameters_of
 
 from pipelines.template_parameters import BACKFILL
 
@@ -32,7 +32,7 @@ def request_of(given: Mapping[str, str]) -> dict[str, object]:
         environment["serviceAccountEmail"] = given["SERVICE_ACCOUNT"]
     return {
         "launchParameter": {
-            "jobName": given.get("JOB") or BACKFILL.name,
+            "jobName": job_name(given) or BACKFILL.name,
             "containerSpecGcsPath": f"gs://{bucket}/templates/{BACKFILL.name}.json",
             "parameters": parameters_of(BACKFILL, given),
             "environment": environment,

@@ -126,7 +126,17 @@ def _local(pattern: str) -> list[Path]:
     files = [each for each in matched if not each.is_dir() or is_output(each)]
     if not files:
         raise _ProblemError(f"no file matches{nearest_name(path)}")
+    within = next(each for each in path.parents if not glob.has_magic(str(each)))
+    for each in files:
+        if leads_out(each, within):
+            raise _ProblemError(f"{each} is a link that leads out of {within}; name it by itself")
     return files
+
+
+def leads_out(path: Path, folder: Path) -> bool:
+    """Whether a path in a folder leads, by a link, to a place that is not in it."""
+    real = os.path.realpath(folder)
+    return not Path(os.path.realpath(path)).is_relative_to(real)
 
 
 def absolute(pattern: str) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipelines.inputs.find import leads_out
 from pipelines.inputs.tail_file import TailFile
 
 END = "_END"
@@ -79,12 +80,15 @@ class TailFolder:
         files = []
         self._known, before = names, self._known
         for name in sorted(each for each in names - before if self._is_input(each)):
+            path = Path(self.path, name)
             try:
-                mode = Path(self.path, name).stat().st_mode
+                mode = path.stat().st_mode
             except OSError:  # a link that leads nowhere, yet
                 self._known.discard(name)
                 continue
-            if stat.S_ISREG(mode):
+            if leads_out(path, Path(self.path)):
+                self.report(f"{path} is not read: it is a link that leads out of the folder")
+            elif stat.S_ISREG(mode):
                 files.append(name)
         return files
 

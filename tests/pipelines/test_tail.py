@@ -78,6 +78,18 @@ def test_a_file_is_read_where_a_link_leads(desk: Desk, tmp_path: Path) -> None:
     assert desk.numbers() == [1]
 
 
+def test_a_link_that_leads_out_of_the_folder_is_reported_and_not_read(tmp_path: Path) -> None:
+    folder = tmp_path / "followed"
+    folder.mkdir()
+    desk = Desk(folder)
+    (tmp_path / "secret").write_bytes(record(1))
+    (folder / "a.ndjson").symlink_to("../secret")
+    desk.append("b.ndjson", record(2))
+    assert desk.numbers() == [2]
+    assert len(desk.reports) == 1
+    assert "a link that leads out of the folder" in desk.reports[0]
+
+
 def test_crlf_and_blank_lines_stay_in_the_bytes(desk: Desk) -> None:
     data = record(1).replace(b"\n", b"\r\n") + b"\r\n \n" + record(2)
     desk.append("a.ndjson", data)

@@ -100,6 +100,33 @@ def test_what_lacks_or_is_wrong_is_said_before_anything_is_run(
     assert (code, told, said.split()[:2]) == (2, [], ["give", "IMAGE=…;"])
 
 
+@pytest.mark.parametrize(
+    ("what", "given"),
+    [
+        ("stream", STREAM | {"JOB": "--project=another"}),
+        ("stream", STREAM | {"JOB": "a\nb"}),
+        ("template", {"IMAGE": "i,_OTHER=x", "BUCKET": "b"}),
+        ("template", {"IMAGE": "--config=x", "BUCKET": "b"}),
+    ],
+)
+def test_no_value_becomes_another_flag(
+    gcloud: Path, tmp_path: Path, what: str, given: dict[str, str]
+) -> None:
+    code, _, said, told = call(what, given, gcloud, tmp_path / "said")
+    assert (code, told) == (2, [])
+    assert said.startswith(("JOB=", "IMAGE="))
+
+
+def test_make_runs_nothing_that_stands_in_a_value(tmp_path: Path) -> None:
+    value = f"RUN_ID=$(shell touch {tmp_path}/run)"
+    command = ["make", "--directory", ROOT, "help"]
+    done = subprocess.run([*command, value], capture_output=True, text=True, check=False)
+    assert (done.returncode, "a value may have no $" in done.stderr) == (2, True)
+    name, _, text = value.partition("=")
+    subprocess.run(command, env=os.environ | {name: text}, capture_output=True, check=True)
+    assert not (tmp_path / "run").exists()
+
+
 def test_without_gcloud_the_commands_are_said_and_that_nothing_was_run(tmp_path: Path) -> None:
     given = BACKFILL | {"FROM": "2026-01-01", "TO": "2026-02-01"}
     code, printed, said, _ = call("backfill", given, None, tmp_path / "said")

@@ -66,6 +66,20 @@ def test_a_fast_path_that_fails_leaves_the_block_to_the_exact_one(
     assert not outputs.rows("rejects")
 
 
+def test_what_is_logged_of_a_failure_has_nothing_of_the_records(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def quotes(*_: Any) -> None:
+        raise ValueError(line(7).decode())
+
+    monkeypatch.setattr(columnar.ColumnarReader, "_fast", quotes)
+    monkeypatch.setattr(ExactReader, "read", quotes)
+    assert len(steps().process([block()]).rows("rejects")) == 20
+    assert "ValueError" in caplog.text
+    assert "c7" not in caplog.text
+    assert "timestamp" not in caplog.text
+
+
 def test_a_record_that_no_path_can_read_is_rejected_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     never = poisoned(columnar.ColumnarReader._fast, lambda *_: True)
     monkeypatch.setattr(columnar.ColumnarReader, "_fast", never)

@@ -48,6 +48,20 @@ def test_a_glob_gives_its_files_by_name_and_each_once(tmp_path: Path) -> None:
     assert list(map(str, found)) == ["b.csv", "a.ndjson", "sub/c.ndjson"]
 
 
+def test_a_glob_does_not_follow_a_link_out_of_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("secret.ndjson", "in/a.ndjson"):
+        (tmp_path / name).touch()
+    (tmp_path / "in/b.ndjson").symlink_to("a.ndjson")
+    assert len(find_inputs([f"{tmp_path}/in/*.ndjson"])) == 2
+    (tmp_path / "in/c.ndjson").symlink_to("../secret.ndjson")
+    (tmp_path / "in/up").symlink_to("..")
+    for pattern in (f"{tmp_path}/in/c*.ndjson", f"{tmp_path}/in/u*/secret.ndjson"):
+        (problem,) = problems_of(pattern)
+        assert f"is a link that leads out of {tmp_path}/in; name it by itself" in problem
+    assert len(find_inputs([f"{tmp_path}/in/c.ndjson"])) == 1
+
+
 def test_a_file_named_like_a_glob_is_that_file(tmp_path: Path) -> None:
     for name in ("a[1]*.csv", "a1.csv", "a1b.csv"):
         (tmp_path / name).touch()
