@@ -22,7 +22,9 @@ def import_beam(*, with_services: bool) -> None:
     What Beam was imported without can still be imported by its own name, but for pandas.
     """
     # Arrow and Beam import pandas where they find it, and nobody here has a data frame
-    if not any(isinstance(finder, _Absent) for finder in sys.meta_path):
+    # (where somebody has imported it, it stays whole: it imports parts of itself later)
+    there = "pandas" in sys.modules
+    if not there and not any(isinstance(finder, _Absent) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Absent(_UNUSED))
     with _left_out(() if with_services else _SERVICES):
         import apache_beam  # noqa: F401, PLC0415

@@ -54,8 +54,8 @@ def end_at_once(main: Callable[[], Any]) -> None:
 def _flushed(code: int) -> int:
     """The exit code, when all that was printed is where it was to go."""
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):  # one that is closed is None
+            stream.flush()
     except BrokenPipeError:  # whoever reads it has enough
         return code
     except OSError as error:

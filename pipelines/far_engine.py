@@ -18,7 +18,8 @@ from apache_beam.options.pipeline_options import (
     WorkerOptions,
 )
 from apache_beam.runners.runner import PipelineState
-from google.api_core.exceptions import GoogleAPICallError
+from google.api_core.exceptions import GoogleAPIError
+from google.auth.exceptions import GoogleAuthError
 
 from pipelines.problems import JobFailedError, UserError
 
@@ -71,36 +72,24 @@ class FarEngine:
         return self.makes_template or self.options.view_as(StandardOptions).no_wait_until_finish
 
     def pipeline(self) -> beam.Pipeline:
-        """An empty pipeline. Raises UserError for options that Beam finds wrong."""
-        try:
-            return beam.Pipeline(options=self.options)
-        except ValueError as error:
-            raise UserError(_lines(error)) from error
+        """See `pipeline_of`."""
+        return pipeline_of(self.options)
 
     def begin(self, pipeline: beam.Pipeline) -> "FarJob":
         """Raises JobFailedError where the engine does not take the job."""
         try:
             return FarJob(self, pipeline.run())
         except Exception as error:  # each runner's client fails in kinds of its own
-            raise JobFailedError(f"{self.name} did not take the job: {_said(error)}") from error
+            raise JobFailedError(f"{self.name} did not take the job: {words_of(error)}") from error
 
     def _check(self) -> None:
         place = self.options.view_as(PortableOptions)
         if self.is_dataflow:
-            self._check_image()
+            check_image(self.options)
         elif self.is_left_alone and place.environment_type == "LOOPBACK":
             raise UserError(
                 "--no_wait_until_finish: with --environment_type LOOPBACK the workers are in this"
                 " command, and would end with it"
-            )
-
-    def _check_image(self) -> None:
-        setup = self.options.view_as(SetupOptions)
-        image = self.options.view_as(WorkerOptions).sdk_container_image
-        if not (self.makes_template or image or setup.setup_file or setup.extra_packages):
-            raise UserError(
-                "--runner DataflowRunner: its workers need an image that has meterbeam; name it"
-                " with --sdk_container_image (docs/templates.md says how one is built)"
             )
 
 
@@ -174,16 +163,18 @@ class FarJob:
         """The state of now; that of before, where the engine cannot be asked for a moment."""
         try:
             return str(self.result.state)
-        except GoogleAPICallError:
+        except (GoogleAPIError, GoogleAuthError, OSError):
             return before
         except grpc.RpcError as error:
-            raise JobFailedError(f"job {self.name}: {self.engine.name}: {_said(error)}") from error
+            raise JobFailedError(
+                f"job {self.name}: {self.engine.name}: {words_of(error)}"
+            ) from error
 
     def _why(self) -> str:
         try:
             self.result.wait_until_finish()
         except Exception as error:  # noqa: BLE001 - it is how Beam says why
-            return f": {_said(error)}"
+            return f": {words_of(error)}"
         return ""
 
 
@@ -191,7 +182,28 @@ class JobGoesOnError(JobFailedError):
     """The command ends, and the job does not."""
 
 
-def _said(error: BaseException) -> str:
+def check_image(options: PipelineOptions) -> None:
+    """Raises UserError where workers of Dataflow would not have this package."""
+    setup = options.view_as(SetupOptions)
+    image = options.view_as(WorkerOptions).sdk_container_image
+    launch = options.view_as(GoogleCloudOptions).template_location
+    if not (launch or image or setup.setup_file or setup.extra_packages):
+        raise UserError(
+            "--runner DataflowRunner: its workers need an image that has meterbeam; name it with"
+            " --sdk_container_image (docs/templates.md says how one is built)"
+        )
+
+
+def pipeline_of(options: PipelineOptions) -> beam.Pipeline:
+    """An empty pipeline. Raises UserError for options that Beam finds wrong."""
+    try:
+        return beam.Pipeline(options=options)
+    except ValueError as error:
+        raise UserError(_lines(error)) from error
+
+
+def words_of(error: BaseException) -> str:
+    """What an engine says went wrong: its last line, as those before tell the way there."""
     text = error.details() if isinstance(error, grpc.Call) else str(error)
     return _lines(text)[-1] if text and text.strip() else type(error).__name__
 

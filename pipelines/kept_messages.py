@@ -26,11 +26,11 @@ class Keeping:
     kept: the last for which it will not ask again.
     """
 
-    def __init__(self, source: ReadPubSub, start: int) -> None:
+    def __init__(self, source: ReadPubSub, start: int, watermark_us: int) -> None:
         self.given = self.finalized = self.kept = max(start - 1, NOTHING)
         self._source, self._called_s, self._left = source, time.monotonic(), False
         self._session = Session(source, self._safe)
-        self._session.clock.stamp_ms = self.given
+        self._session.clock.resume(self.given, watermark_us)
 
     def goes_on(self, start: int) -> bool:
         """Whether a call that begins with this number follows on what was given out."""
@@ -85,15 +85,16 @@ _keepings: dict[str, Keeping] = {}
 _opening = threading.Lock()
 
 
-def keeping(source: ReadPubSub, start: int) -> Keeping:
-    """That of this process for a call that begins with this number.
+def keeping(source: ReadPubSub, start: int, watermark_us: int) -> Keeping:
+    """That of this process for a call that begins with this number, and this watermark.
 
-    A new one, when the engine has gone back behind what the one before gave out.
+    A new one, when the engine has gone back behind what the one before gave out. Its watermark goes
+    on from the engine's, which takes none that is behind.
     """
     before = _keepings.get(source.session)  # calls of one source never overlap
     if before and before.goes_on(start):
         return before
     if before:
         before.leave()
-    _keepings[source.session] = Keeping(source, start)
+    _keepings[source.session] = Keeping(source, start, watermark_us)
     return _keepings[source.session]

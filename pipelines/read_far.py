@@ -19,6 +19,7 @@ from pipelines.read_pubsub import ReadPubSub
 from pipelines.settings import Settings
 from pipelines.stream_settings import Stream
 from pipelines.unbounded import STAMPED_BATCHES, WATERMARK
+from transforms.timestamps import FIRST
 
 _PAUSE = Duration(micros=10_000)  # between two calls where nothing comes
 
@@ -64,7 +65,9 @@ class _Pull(beam.DoFn):
         watermark: Any = WATERMARK,
     ) -> Iterator[TimestampedValue]:
         """Gives out a batch, or waits a little for it, and asks to be called again."""
-        kept = keeping(self.source, batches.current_restriction().start)
+        reached = watermark.current_watermark()
+        reached_us = FIRST if reached is None else reached.micros
+        kept = keeping(self.source, batches.current_restriction().start, reached_us)
         before = kept.finalized
         messages = kept.take()
         if messages:

@@ -5,10 +5,10 @@ do, and are in no view: the last step of the graph checks all that must hold of 
 that it succeeded, which shows all of it at once. So a launch may return when the job is on its way.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
@@ -22,20 +22,22 @@ from google.cloud import bigquery
 
 from pipelines import runs
 from pipelines.bigquery import finished, registry
-from pipelines.bigquery.client import connected
+from pipelines.bigquery.client import SERVICE_ERRORS, connected
 from pipelines.bigquery.dataset import PREFIX, Dataset
+from pipelines.bigquery.show_run import ShowRun, ended
 from pipelines.bigquery.tables import make_tables
 from pipelines.bigquery.views import write_views
 from pipelines.bigquery.write_stream import WriteBigQuery
+from pipelines.far_engine import JobGoesOnError, check_image, pipeline_of, words_of
 from pipelines.metering import build
 from pipelines.problems import JobFailedError, UserError
-from pipelines.run import begun, failure, job_of, overlap, wait_for_streams
+from pipelines.run import begun, failure, job_of, wait_for_streams
 from pipelines.settings import Settings
-from pipelines.stream_output import too_many
 from pipelines.summary import Summary
 from pipelines.views import shapes
 from transforms.spill import IN_MEMORY
 
+_LOG = logging.getLogger(__name__)
 _HERE = ("fnapi", "direct", "bundlebaseddirect", "switchingdirect", "prism")
 _ANYWHERE = ("gs://", PREFIX)
 
@@ -59,23 +61,26 @@ def run_far(dataset: Dataset, asked: Sequence[Settings], options: PipelineOption
     failed is visible.
     """
     _check_inputs(asked, options)
+    pipeline = pipeline_of(options)
     with connected(dataset) as client:
         make_tables(client, dataset)
-        records = [_record(client, dataset, each) for each in asked]
+        records = _records(client, dataset, asked)
         write_views(client, dataset, shapes(asked[0].catalog.meters))
         for record in records:
             registry.write_run(client, dataset, record)
+    both = list(zip(asked, records, strict=True))
     try:
         wait_for_streams(asked[0])
-        _run_graph(dataset, list(zip(asked, records, strict=True)), options)
+        add_runs(pipeline, dataset, both)
+        _run_graph(pipeline, records[0].run_id, options)
+    except JobGoesOnError:
+        raise
     except BaseException as error:
-        for record in records:
-            registry.write_failed_anew(dataset, _ended(record, "failed"))
-        raise failure(records[0], error) from error
+        raise _given_up(dataset, [ShowRun.of(dataset, *each) for each in both], error) from error
     if is_launch(options):
         return []
     with connected(dataset) as client:
-        done = [_ended(record, "succeeded") for record in records]
+        done = [ended(record, "succeeded") for record in records]
         return [finished.summarize(client, dataset, record) for record in done]
 
 
@@ -97,34 +102,55 @@ def _check_inputs(asked: Sequence[Settings], options: PipelineOptions) -> None:
         raise UserError(
             [f"--input {path}: Dataflow reads gs:// and bigquery:// only" for path in local]
         )
+    check_image(options)
 
 
-def _record(client: bigquery.Client, dataset: Dataset, settings: Settings) -> runs.Run:
-    """What a run says of itself; of an earlier attempt nothing is left."""
-    run_id = settings.asked.run_id or runs.new_run_id(datetime.now(UTC))
-    runs.check_legal(run_id)
-    earlier = registry.statuses(client, dataset, run_id)
-    runs.check_statuses(run_id, "batch", earlier)
-    if earlier:
-        registry.clear_run(client, dataset, run_id)
-    return begun(settings, run_id)
+def _records(
+    client: bigquery.Client, dataset: Dataset, asked: Sequence[Settings]
+) -> list[runs.Run]:
+    """What runs say of themselves; of earlier attempts at them nothing is left."""
+    ids = [each.asked.run_id or runs.new_run_id(datetime.now(UTC)) for each in asked]
+    said = {run_id: registry.statuses(client, dataset, run_id) for run_id in ids}
+    for run_id in ids:
+        runs.check_legal(run_id)
+        runs.check_statuses(run_id, "batch", said[run_id])
+    for run_id in ids:
+        if said[run_id]:
+            registry.clear_run(client, dataset, run_id)
+    return [begun(each, run_id) for each, run_id in zip(asked, ids, strict=True)]
 
 
-def _ended(record: runs.Run, status: str) -> runs.Run:
-    return replace(record, status=status, finished_at=datetime.now(UTC))
-
-
-def _run_graph(
-    dataset: Dataset, runs_asked: Sequence[tuple[Settings, runs.Run]], options: PipelineOptions
-) -> None:
-    pipeline = beam.Pipeline(options=options)
-    add_runs(pipeline, dataset, runs_asked)
+def _run_graph(pipeline: beam.Pipeline, run_id: str, options: PipelineOptions) -> None:
     result = pipeline.run()
     if is_launch(options):
         return
-    state = result.wait_until_finish()
+    try:
+        state = result.wait_until_finish()
+    except KeyboardInterrupt:
+        try:
+            result.cancel()
+        except Exception as error:  # each runner's client fails in kinds of its own
+            raise JobGoesOnError(
+                f"run {run_id}: its job goes on, as it could not be cancelled: {words_of(error)}"
+            ) from error
+        raise
     if state not in (PipelineState.DONE, None):  # None: a runner that does not say
-        raise JobFailedError(f"run {runs_asked[0][1].run_id} ended as {state}")
+        raise JobFailedError(f"run {run_id} ended as {state}")
+
+
+def _given_up(dataset: Dataset, shows: Sequence[ShowRun], error: BaseException) -> JobFailedError:
+    """Notes which runs failed; what the first of them failed by, as far as it is known here."""
+    first = shows[0].record
+    told = failure(first, error)
+    if isinstance(error, Exception) and not isinstance(error, JobFailedError):
+        told = JobFailedError(f"run {first.run_id} failed: {words_of(error)}")
+    try:
+        with connected(dataset) as client:
+            reasons = [show.give_up(client) for show in shows]
+    except (JobFailedError, UserError, *SERVICE_ERRORS) as unknown:
+        _LOG.warning("the failure of run %s could not be noted: %s", first.run_id, unknown)
+        return told
+    return next(filter(None, reasons), told)
 
 
 def add_runs(
@@ -152,7 +178,7 @@ class _FarRun(beam.PTransform):
             return _Noted(WriteBigQuery(self.dataset, table, record.run_id), written)
 
         build(pbegin, job_of(settings, record, IN_MEMORY, write))
-        show = _Show(self.dataset, record, settings.max_rejects, settings.takes_place)
+        show = ShowRun.of(self.dataset, settings, record)
         rows = written | "Written" >> beam.Flatten()
         return rows | "All rows" >> beam.CombineGlobally(sum) | "Show" >> beam.ParDo(show)
 
@@ -169,42 +195,3 @@ class _Noted(beam.PTransform):
         given = pcoll | self._inner
         self._noted.append(given)
         return given
-
-
-@dataclass
-class _Show(beam.DoFn):
-    """Checks a run whose rows are all written, and writes that it succeeded, or failed and why."""
-
-    dataset: Dataset
-    record: runs.Run
-    max_rejects: Decimal | None
-    takes_place: bool
-
-    def process(self, rows: int) -> Iterator[int]:
-        with connected(self.dataset) as client:
-            said = registry.statuses(client, self.dataset, self.record.run_id)
-            if ("batch", "succeeded") not in said:  # a worker may have been lost just behind it
-                try:
-                    self._check(client)
-                except JobFailedError:
-                    registry.write_failed(client, self.dataset, self.record)
-                    raise
-                registry.write_run(client, self.dataset, _ended(self.record, "succeeded"))
-        yield rows
-
-    def _check(self, client: bigquery.Client) -> None:
-        run, dataset = self.record, self.dataset
-        problems = finished.imbalances(client, dataset, run.run_id, pending=True)
-        received, rejects, refused = finished.rejected(client, dataset, run.run_id, pending=True)
-        if problems:
-            why = f"; rows refused: {refused:,}, which are in rejects with the answers"
-            raise JobFailedError(
-                f"the ledger does not balance: {'; '.join(problems)}{why if refused else ''}"
-            )
-        if self.max_rejects is not None and rejects > self.max_rejects * received:
-            where = f"{PREFIX}{dataset}.rejects"
-            raise JobFailedError(too_many(run, received, rejects, self.max_rejects, where))
-        if not self.takes_place:
-            covered = registry.windows_already_covered(client, dataset, run.run_id)
-            if covered:
-                raise overlap(run, covered)

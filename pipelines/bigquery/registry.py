@@ -45,6 +45,13 @@ def known(client: bigquery.Client, dataset: Dataset, run_id: str) -> list[Known]
     return [Known(*row) for row in ask(client, sql, with_values(run=run_id))]
 
 
+def is_latest(client: bigquery.Client, dataset: Dataset, run: Run) -> bool:
+    """Whether no later attempt at a run has begun."""
+    sql = f"SELECT MAX(started_at) FROM {dataset.table('runs')} WHERE run_id = @run"  # noqa: S608 - names of ours
+    ((latest,),) = (tuple(row) for row in ask(client, sql, with_values(run=run.run_id)))
+    return bool(latest == run.started_at)
+
+
 def is_empty(client: bigquery.Client, dataset: Dataset, run_id: str) -> bool:
     """Whether a run has counted nothing."""
     sql = f"SELECT COUNT(*) FROM {dataset.table('ledger')} WHERE run_id = @run"  # noqa: S608 - names of ours

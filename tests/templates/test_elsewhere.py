@@ -174,14 +174,17 @@ def test_what_does_not_hold_is_found_by_the_graph_itself_and_shows_nothing(
     cloud: Cloud, desk: Desk, far: list[str]
 ) -> None:
     first = desk.file("a.ndjson", event(1, 5, 10), event(2, 6, 11), "nonsense")
-    run(desk, cloud, "--input", first, "--max-rejects", "10%", "--run-id", "x", *far, fails=1)
+    limit = ("--max-rejects", "10%", "--run-id", "x")
+    said = run(desk, cloud, "--input", first, *limit, *far, fails=1)
+    assert "1 rejects of 3 records received are more than --max-rejects" in said
     assert statuses(cloud)["x"] == "failed"
     assert all(cloud.rows(view) == [] for view in COMPARED)
     run(desk, cloud, "--input", first, "--run-id", "x", *far)
     assert hours(cloud) == {10: 5, 11: 6}
     assert len(cloud.stored("events")) == 2
     late = desk.file("b.ndjson", event(3, 7, 10))
-    run(desk, cloud, "--input", late, "--run-id", "late", *far, fails=1)
+    said = run(desk, cloud, "--input", late, "--run-id", "late", *far, fails=1)
+    assert "2026-01-15T10:00:00" in said
     assert hours(cloud) == {10: 5, 11: 6}
     run(desk, cloud, "--input", late, "--run-id", "late", "--replace", *far)
     assert hours(cloud) == {10: 7, 11: 6}
