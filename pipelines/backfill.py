@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
 from pipelines import runs
 from pipelines.backfill_plan import Shape, Stretch, Window, plan
 from pipelines.backfill_text import Step, show_left, show_steps
 from pipelines.backfill_windows import listed_windows
+from pipelines.beam_options import is_launch
 from pipelines.bigquery.dataset import PREFIX
 from pipelines.inputs import InputReadError, Needed, Piece, amount, sources
 from pipelines.problems import UserError
@@ -53,7 +54,7 @@ class Backfill:
         for summary in self._all(settings, steps):
             if not self.quiet:
                 show_summary(console, summary)
-        if not self._is_launch():
+        if not is_launch(self.options):
             self._tell(console, settings, wanted)
 
     def _all(self, settings: Settings, steps: Sequence[Step]) -> Iterator[Summary]:
@@ -73,11 +74,8 @@ class Backfill:
             summary = run_into(settings.dataset, each, self.options, quiet=self.quiet)
             yield from (summary,) if summary else ()
 
-    def _is_launch(self) -> bool:
-        return self.options.view_as(GoogleCloudOptions).template_location is not None
-
     def _end_launch(self) -> None:
-        if self._is_launch():
+        if is_launch(self.options):
             from pipelines.bigquery.batch_far import launch_nothing  # noqa: PLC0415
 
             launch_nothing(self.options)

@@ -5,7 +5,11 @@ import difflib
 from collections.abc import Collection, Iterator, Sequence
 from typing import NoReturn
 
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    GoogleCloudOptions,
+    PipelineOptions,
+    StandardOptions,
+)
 
 from pipelines.problems import UserError
 
@@ -63,6 +67,17 @@ def _unknown_to(engine: Collection[str], options: Sequence[str]) -> list[str]:
         if not known:
             found.append(option)
     return found
+
+
+def engine_of(options: PipelineOptions, otherwise: str = "") -> str:
+    """The name of the runner as users say it, in small letters: `dataflow`, `prism`, `flink`."""
+    runner = options.view_as(StandardOptions).runner or otherwise
+    return str(runner).rpartition(".")[2].lower().removesuffix("runner")
+
+
+def is_launch(options: PipelineOptions) -> bool:
+    """Whether a job is only to be made, for a template's launcher to submit."""
+    return options.view_as(GoogleCloudOptions).template_location is not None
 
 
 def _nearest(name: str, right: Sequence[str]) -> str:

@@ -26,6 +26,7 @@ from apache_beam.transforms.environments import (
     resource_hints_from_options,
 )
 
+from pipelines.beam_options import engine_of
 from pipelines.loopback import Loopback
 from pipelines.prism_process import Prism
 from pipelines.problems import JobFailedError, UserError
@@ -42,8 +43,7 @@ _THIS_MACHINE = ("localhost", "127.0.0.1")
 
 def is_local(options: PipelineOptions) -> bool:
     """Whether the stream runs on a Prism of this command's own."""
-    runner = options.view_as(StandardOptions).runner or LOCAL_RUNNER
-    name = runner.rpartition(".")[2].lower().removesuffix("runner")
+    name = engine_of(options, LOCAL_RUNNER)
     return name == "prism" and not options.view_as(PortableOptions).job_endpoint
 
 

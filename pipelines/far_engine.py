@@ -21,6 +21,7 @@ from apache_beam.runners.runner import PipelineState
 from google.api_core.exceptions import GoogleAPIError
 from google.auth.exceptions import GoogleAuthError
 
+from pipelines.beam_options import engine_of, is_launch
 from pipelines.problems import JobFailedError, UserError
 
 _DATAFLOW = "dataflow"
@@ -40,9 +41,9 @@ class FarEngine:
         """Raises UserError for one that runs no streams, or lacks what a job there needs."""
         options = copy.deepcopy(given)
         options.view_as(StandardOptions).streaming = True
-        named = options.view_as(StandardOptions).runner or ""
-        name = named.rpartition(".")[2].lower().removesuffix("runner")
+        name = engine_of(options)
         if name not in {_DATAFLOW, *_PORTABLE}:
+            named = options.view_as(StandardOptions).runner or ""
             raise UserError(
                 f"--runner {named}: streams run on Prism, on Dataflow, and on Flink and others"
                 " behind a job server (--job_endpoint)"
@@ -59,7 +60,7 @@ class FarEngine:
     @property
     def makes_template(self) -> bool:
         """Whether there is no job yet when the command is done: a launcher makes it."""
-        return bool(self.options.view_as(GoogleCloudOptions).template_location)
+        return is_launch(self.options)
 
     @property
     def updates(self) -> bool:
@@ -186,8 +187,7 @@ def check_image(options: PipelineOptions) -> None:
     """Raises UserError where workers of Dataflow would not have this package."""
     setup = options.view_as(SetupOptions)
     image = options.view_as(WorkerOptions).sdk_container_image
-    launch = options.view_as(GoogleCloudOptions).template_location
-    if not (launch or image or setup.setup_file or setup.extra_packages):
+    if not (is_launch(options) or image or setup.setup_file or setup.extra_packages):
         raise UserError(
             "--runner DataflowRunner: its workers need an image that has meterbeam; name it with"
             " --sdk_container_image (docs/templates.md says how one is built)"

@@ -16,6 +16,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from apache_beam.runners.runner import PipelineState
 
 from pipelines import run_lock, runs, warehouse
+from pipelines.beam_options import engine_of
 from pipelines.covered import CoveredWindows
 from pipelines.inputs import InputReadError, is_live
 from pipelines.metering import Job, build
@@ -46,7 +47,7 @@ def run_batch(settings: Settings, options: PipelineOptions, *, quiet: bool = Fal
     Raises UserError before anything is written, JobFailedError after which nothing of the run is
     visible and a rerun with the same run id starts clean.
     """
-    if "dataflow" in (options.view_as(StandardOptions).runner or "").lower():
+    if engine_of(options) == "dataflow":
         raise UserError(
             f"--output {settings.asked.output}: a folder is of this machine, and Dataflow's workers"
             " are not; name bigquery://project.dataset"

@@ -3,7 +3,6 @@
 `python tests/bigquery_process.py` makes the environment ahead of the tests.
 """
 
-import fcntl
 import hashlib
 import http.client
 import json
@@ -23,6 +22,7 @@ from typing import Any
 
 import grpc
 from emulator_process import NoEmulatorError
+from made_once import alone_in
 
 _REQUIREMENTS = Path(__file__).with_name("bigquery_requirements.txt")
 _START_S, _END_S = 60.0, 5.0
@@ -90,7 +90,7 @@ def made_environment() -> Path:
     if place.exists():
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
-    with _alone_in(place.parent):
+    with alone_in(place.parent):
         if not place.exists():
             sys.stderr.write(f"making {place}, once, for the BigQuery emulator: about a minute\n")
             _make(place)
@@ -101,16 +101,6 @@ def _place() -> Path:
     caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     what = hashlib.sha256(sys.version.encode() + _REQUIREMENTS.read_bytes()).hexdigest()[:8]
     return Path(caches) / "meterbeam" / f"bigquery-emulator-{what}"
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
 
 
 def _make(place: Path) -> None:

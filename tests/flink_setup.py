@@ -6,7 +6,6 @@ goes into the cache folder of the user, once for all checkouts: about 400 MB.
 `python tests/flink_setup.py`, or `make flink`.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -14,10 +13,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from made_once import alone_in
 
 PINNED = Path(__file__).with_name("flink")
 _NAMES = ("pom.xml", "requirements.txt", "jars.sha256")
@@ -55,7 +54,7 @@ def get_flink() -> Home:
     """Fetches it, if it is not there. Of several processes that want it, one does."""
     place = _place()
     place.parent.mkdir(parents=True, exist_ok=True)
-    with _alone_in(place.parent):
+    with alone_in(place.parent):
         if not place.exists():
             sys.stderr.write("fetching Flink and its job server, once; this takes some minutes\n")
             _fetch(place)
@@ -66,16 +65,6 @@ def _place() -> Path:
     caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     pinned = b"".join((PINNED / name).read_bytes() for name in _NAMES)
     return Path(caches) / "meterbeam" / f"flink-{hashlib.sha256(pinned).hexdigest()[:8]}"
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
 
 
 def _fetch(place: Path) -> None:

@@ -11,16 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import (
-    GoogleCloudOptions,
-    PipelineOptions,
-    PortableOptions,
-    StandardOptions,
-)
+from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
 from apache_beam.runners.runner import PipelineState
 from google.cloud import bigquery
 
 from pipelines import runs
+from pipelines.beam_options import engine_of, is_launch
 from pipelines.bigquery import finished, registry
 from pipelines.bigquery.client import SERVICE_ERRORS, connected
 from pipelines.bigquery.dataset import PREFIX, Dataset
@@ -44,14 +40,8 @@ _ANYWHERE = ("gs://", PREFIX)
 
 def runs_far(options: PipelineOptions) -> bool:
     """Whether the graph of a batch run leaves this machine, as far as its options tell."""
-    runner = (options.view_as(StandardOptions).runner or _HERE[0]).rpartition(".")[2].lower()
     there = options.view_as(PortableOptions).job_endpoint is not None
-    return there or runner.removesuffix("runner") not in _HERE
-
-
-def is_launch(options: PipelineOptions) -> bool:
-    """Whether a job is only to be made, for a template's launcher to submit."""
-    return options.view_as(GoogleCloudOptions).template_location is not None
+    return there or engine_of(options, _HERE[0]) not in _HERE
 
 
 def run_far(dataset: Dataset, asked: Sequence[Settings], options: PipelineOptions) -> list[Summary]:
@@ -93,8 +83,7 @@ def launch_nothing(options: PipelineOptions) -> None:
 
 def _check_inputs(asked: Sequence[Settings], options: PipelineOptions) -> None:
     """On Dataflow nothing of this machine can be read; another engine may share its files."""
-    runner = options.view_as(StandardOptions).runner or ""
-    if "dataflow" not in runner.lower():
+    if engine_of(options) != "dataflow":
         return
     paths = {file.path for each in asked for file in each.inputs}
     local = sorted(path for path in paths if not path.startswith(_ANYWHERE))

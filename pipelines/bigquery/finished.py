@@ -1,15 +1,18 @@
 """What the views of a dataset say of a run at its end."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from google.cloud import bigquery
 
 from pipelines import runs
 from pipelines.bigquery.client import ask
-from pipelines.bigquery.dataset import Dataset
+from pipelines.bigquery.dataset import PREFIX, Dataset
 from pipelines.bigquery.registry import with_values
 from pipelines.bigquery.views import with_pending
+from pipelines.problems import JobFailedError
+from pipelines.stream_output import too_many
 from pipelines.summary import Summary, summary_of
 from pipelines.views.dialects import bigquery_name
 
@@ -44,6 +47,29 @@ FROM (
 GROUP BY currency ORDER BY currency
 """
 _NAMES = ("ledger_balance", "ledger_current", "rejects", "usage")
+
+
+def check(
+    client: bigquery.Client,
+    dataset: Dataset,
+    run: runs.Run,
+    most: Decimal | None,
+    *,
+    pending: bool = False,
+) -> None:
+    """What must hold of any run in the end: its ledger, and at most this share of rejects.
+
+    `pending`: it is a batch run that is not shown yet. Raises JobFailedError.
+    """
+    problems = imbalances(client, dataset, run.run_id, pending=pending)
+    received, rejects, refused = rejected(client, dataset, run.run_id, pending=pending)
+    if problems:
+        why = f"; rows refused: {refused:,}, which are in rejects with the answers"
+        raise JobFailedError(
+            f"the ledger does not balance: {'; '.join(problems)}{why if refused else ''}"
+        )
+    if most is not None and rejects > most * received:
+        raise JobFailedError(too_many(run, received, rejects, most, f"{PREFIX}{dataset}.rejects"))
 
 
 def imbalances(

@@ -11,11 +11,10 @@ from google.cloud import bigquery
 from pipelines import runs
 from pipelines.bigquery import finished, registry
 from pipelines.bigquery.client import connected
-from pipelines.bigquery.dataset import PREFIX, Dataset
+from pipelines.bigquery.dataset import Dataset
 from pipelines.problems import JobFailedError
 from pipelines.run import overlap
 from pipelines.settings import Settings
-from pipelines.stream_output import too_many
 
 _SUCCEEDED, _FAILED = ("batch", "succeeded"), ("batch", "failed")
 
@@ -72,16 +71,7 @@ class ShowRun(beam.DoFn):
 
     def _check(self, client: bigquery.Client) -> None:
         run, dataset = self.record, self.dataset
-        problems = finished.imbalances(client, dataset, run.run_id, pending=True)
-        received, rejects, refused = finished.rejected(client, dataset, run.run_id, pending=True)
-        if problems:
-            why = f"; rows refused: {refused:,}, which are in rejects with the answers"
-            raise JobFailedError(
-                f"the ledger does not balance: {'; '.join(problems)}{why if refused else ''}"
-            )
-        if self.max_rejects is not None and rejects > self.max_rejects * received:
-            where = f"{PREFIX}{dataset}.rejects"
-            raise JobFailedError(too_many(run, received, rejects, self.max_rejects, where))
+        finished.check(client, dataset, run, self.max_rejects, pending=True)
         if not self.takes_place:
             covered = registry.windows_already_covered(client, dataset, run.run_id)
             if covered:

@@ -11,14 +11,13 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOpt
 from pipelines import runs, warehouse
 from pipelines.bigquery import finished, registry
 from pipelines.bigquery.client import connected
-from pipelines.bigquery.dataset import PREFIX, Dataset
+from pipelines.bigquery.dataset import Dataset
 from pipelines.bigquery.sink import close_sink, sink_of
 from pipelines.bigquery.tables import make_tables
 from pipelines.bigquery.views import write_views
 from pipelines.bigquery.write_stream import WriteBigQuery
-from pipelines.problems import JobFailedError, UserError
+from pipelines.problems import UserError
 from pipelines.settings import Settings
-from pipelines.stream_output import too_many
 from pipelines.summary import Summary
 from pipelines.views import shapes
 
@@ -81,19 +80,8 @@ class DatasetTables:
     def finished(self, run: runs.Run) -> Summary:
         """By the views of the dataset."""
         with connected(self._dataset) as client:
-            problems = finished.imbalances(client, self._dataset, run.run_id)
-            received, rejected, refused = finished.rejected(client, self._dataset, run.run_id)
-            summary = finished.summarize(client, self._dataset, run)
-        if problems:
-            why = f"; rows refused: {refused:,}, which are in rejects with the answers"
-            raise JobFailedError(
-                f"the ledger does not balance: {'; '.join(problems)}{why if refused else ''}"
-            )
-        most = self._settings.max_rejects
-        if most is not None and rejected > most * received:
-            where = f"{PREFIX}{self._dataset}.rejects"
-            raise JobFailedError(too_many(run, received, rejected, most, where))
-        return summary
+            finished.check(client, self._dataset, run, self._settings.max_rejects)
+            return finished.summarize(client, self._dataset, run)
 
 
 class DatasetOutput(DatasetTables):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from bigquery_emulator import PROJECT, Emulator, emulating_bigquery
 from bigquery_write_service import WriteService, write_service
+from dataset_desk import emptied
 from dataset_streams import DatasetDesk
 
 from pipelines.bigquery.connection import EMULATOR
@@ -16,7 +17,6 @@ from pipelines.bigquery.dataset import Dataset
 from pubsub_emulator import emulating
 from runs_desk import event
 from stream_desk import Command
-from transforms.tables import TABLES
 
 _OWN = {"run_id", "written_at", "received_at", "pane"}  # of a run: its name, clock and batches
 
@@ -36,10 +36,7 @@ def kept(emulator: Emulator) -> Dataset:
 @pytest.fixture
 def dataset(emulator: Emulator, kept: Dataset) -> Dataset:
     """The same without rows."""
-    for table in emulator.client.list_tables(str(kept)):
-        if table.table_id in TABLES:
-            emulator.query(f"DELETE FROM {kept.table(table.table_id)} WHERE TRUE")  # noqa: S608 - ours
-    return kept
+    return emptied(emulator, kept)
 
 
 @pytest.fixture
