@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: help setup prism flink demo test test-flink lint format fuzz bench bench-live clean lock views specs template launch-stream \
+.PHONY: help setup prism flink demo test test-all test-flink test-airflow test-image lint format fuzz record-counts bench bench-live bench-flink clean lock views specs template launch-stream \
   launch-backfill schedule-backfill
 
 # make itself runs what stands as $(shell …) in a value on its command line
@@ -35,6 +35,15 @@ flink: setup  ## Get a Flink cluster for tests, once (needs Java and Maven; minu
 test-flink: setup flink  ## Run the fault tests on a Flink cluster of two workers (minutes)
 	$(BIN)/python tests/flink_cluster.py $(BIN)/pytest -n 0 -o python_files='check_*.py' tests/flink
 
+test-airflow: setup  ## Run nights of the example DAG in Airflow (minutes, and 1.6 GB of disk)
+	$(BIN)/python tests/airflow/airflow_environment.py
+	$(BIN)/pytest -n 0 -o python_files='check_*.py' tests/airflow
+
+test-image: setup  ## Do the steps of the image's Dockerfile and run what they make (minutes, as root)
+	$(BIN)/pytest -n 0 -o python_files='check_*.py' tests/templates
+
+test-all: test test-flink test-airflow test-image fuzz  ## Run all tests there are
+
 lint: setup  ## Check style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -48,13 +57,21 @@ format: setup  ## Format the code
 fuzz: setup  ## Read a million spoilt records fast and exactly, and compare (minutes)
 	$(BIN)/python tests/fuzz_records.py
 
-bench: setup  ## Measure speed and memory against peers (minutes, and 1.2 GB of disk)
+record-counts: setup  ## Record anew what each step takes, and say what has changed
+	$(BIN)/python tests/record_counts.py
+
+bench: setup prism  ## Measure speed and memory against peers and bars (an hour, and 12 GB of disk)
 	$(BIN)/python benchmarks/bench.py
 
 bench-live: setup prism  ## Measure a stream: latency, backlog, ten steady minutes
 	$(BIN)/python benchmarks/live.py latency
 	$(BIN)/python benchmarks/live.py backlog
 	$(BIN)/python benchmarks/live.py steady
+
+bench-flink: setup flink  ## Measure a Flink cluster: slots, and checkpoints of 10,000,000 keys (minutes)
+	$(BIN)/python tests/flink_cluster.py $(BIN)/python benchmarks/flink_scale.py batch
+	$(BIN)/python tests/flink_cluster.py $(BIN)/python benchmarks/flink_scale.py state
+	$(BIN)/python tests/flink_cluster.py $(BIN)/python benchmarks/flink_scale.py state --backend rocksdb
 
 lock: setup  ## Resolve the dependencies anew into requirements.lock
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \

@@ -79,3 +79,10 @@ def differences(names: tuple[str, str], left: Rows, right: Rows) -> list[str]:
     only_left = [f"only {names[0]}: {row}" for row in left if row not in right]
     only_right = [f"only {names[1]}: {row}" for row in right if row not in left]
     return only_left + only_right
+
+
+def usage_count(output: Path) -> int:
+    """The number of usage rows of an output of meterbeam."""
+    with duckdb.connect(str(output / "warehouse.duckdb"), read_only=True) as warehouse:
+        row = warehouse.execute("SELECT count(*) FROM usage_current").fetchone()
+    return int(row[0]) if row else 0

@@ -1,9 +1,9 @@
-"""Compare `meterbeam run` with its peers, in pairs of whole processes.
+"""Measure `meterbeam run` against its peers and against what it has to reach, in whole processes.
 
-    python benchmarks/bench.py [--events 2000000] [--runs 5] [--quick] [--large 10000000]
+    python benchmarks/bench.py [--events 2000000] [--runs 5] [--quick] [--only sql,polars,...]
 
 README.md says what each row means. Ends with 1 if a program failed, or if two of them, or one and
-the generator, disagree about a total.
+the generator, disagree about a total; a bar that is not met is only said.
 """
 
 import argparse
@@ -11,111 +11,109 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import events
-from processes import programs, warm
-from report import memory_lines, ratios_table, surroundings, times_table
-from rounds import CLEAN, DIRTY, LARGE, SMALL, START, Bench
+import inputs
+import peers
+import shapes
+from bars import bars_table
+from dedup_bar import dedup
+from live_bar import live
+from report import surroundings, times_table
+from rounds import Bench
 
-BAD = 0.001
-START_EVENTS = 1_000
-
-
-def full_size(bench: Bench, runs: int) -> None:
-    """Meterbeam and SQL in turn, over the clean file and the bad one."""
-    meterbeam, sql, _ = programs()
-    for number in range(runs):
-        for file in (CLEAN, DIRTY):
-            bench.run(meterbeam, file)
-            bench.run(sql, file)
-            if number == 0:
-                bench.compare(file, meterbeam, sql)
-            bench.clean_up(meterbeam, file)
-            bench.clean_up(sql, file)
-
-
-def small_size(bench: Bench, runs: int) -> None:
-    """Meterbeam and the per-event peer in turn, over almost nothing and over the small file."""
-    meterbeam, sql, per_event = programs()
-    bench.run(sql, SMALL, measured=False)  # for its totals
-    for number in range(runs):
-        for file in (START, SMALL):
-            bench.run(meterbeam, file)
-            bench.run(per_event, file)
-        if number == 0:
-            bench.compare(SMALL, per_event, sql, ledgers=False)
-            bench.compare(SMALL, meterbeam, sql)
+QUICK = {
+    "events": 200_000,
+    "small": 10_000,
+    "large": 400_000,
+    "grouped": 120_000,
+    "keys": 200_000,
+    "backlog": 100_000,
+    "runs": 2,
+}
 
 
-def large_size(bench: Bench) -> None:
-    """Meterbeam and SQL once over the large file, for their memory."""
-    meterbeam, sql, _ = programs()
-    for program in (meterbeam, sql):
-        bench.run(program, LARGE)
-    bench.compare(LARGE, meterbeam, sql)
-    for program in (meterbeam, sql):
-        bench.clean_up(program, LARGE)
+def parts(bench: Bench, asked: argparse.Namespace) -> dict[str, Callable[[], None]]:
+    """What is measured, in this order; each part adds its rows."""
+    folder, count = asked.folder, asked.events
+    return {
+        "sql": partial(peers.against_sql, bench, folder, count),
+        "polars": partial(peers.against_polars, bench, folder, count),
+        "beam": partial(peers.against_per_event, bench, folder, count, asked.small),
+        "first": partial(peers.first_output, bench, folder),
+        "large": partial(peers.at_large, bench, folder, count, asked.large),
+        "meters": partial(shapes.more_meters, bench, folder, count),
+        "groups": partial(shapes.more_groups, bench, folder, asked.grouped),
+        "inputs": partial(inputs.kinds_of_files, bench, folder, count),
+        "dedup": partial(dedup, bench, asked.keys),
+        "live": partial(live, bench, asked.backlog),
+    }
 
 
-def measure(bench: Bench, runs: int) -> None:
-    """All the runs, in rounds, so that noise meets each program alike."""
-    for program in programs():  # compiles modules, fills caches
-        bench.run(program, START, measured=False)
-    full_size(bench, runs)
-    small_size(bench, runs)
-    if LARGE in bench.files:
-        large_size(bench)
-
-
-def main() -> int:
-    """Make the files, run the rounds, print the tables."""
-    parser = argparse.ArgumentParser(description="Compare `meterbeam run` with its peers.")
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(description="Measure `meterbeam run`.")
     parser.add_argument("--events", type=int, default=2_000_000)
     parser.add_argument("--small", type=int, default=50_000, help="events for the per-event peer")
-    parser.add_argument("--large", type=int, default=0, help="events for memory: 10000000 is slow")
+    parser.add_argument("--large", type=int, default=10_000_000, help="events of the long file")
+    parser.add_argument("--grouped", type=int, default=6_000_000, help="events for many groups")
+    parser.add_argument("--keys", type=int, default=10_000_000, help="keys held for dedup")
+    parser.add_argument("--backlog", type=int, default=2_000_000, help="events that wait, live")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="200,000 events, 10,000 small, 2 runs")
+    parser.add_argument("--only", help="parts, as in sql,polars (all: see `parts` in bench.py)")
+    parser.add_argument("--quick", action="store_true", help="small files, 2 runs: does it work")
     parser.add_argument("--folder", type=Path, default=events.default_folder())
     parser.add_argument("--json", type=Path, help="write every run's figures here")
     asked = parser.parse_args()
     if asked.quick:
-        asked.events, asked.small, asked.runs = 200_000, 10_000, 2
-    counts = {
-        CLEAN: asked.events,
-        DIRTY: asked.events,
-        SMALL: asked.small,
-        START: START_EVENTS,
+        vars(asked).update(QUICK)
+    asked.folder = asked.folder.resolve()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    return asked
+
+
+def measure(bench: Bench, asked: argparse.Namespace) -> None:
+    """All parts, or those asked for."""
+    every = parts(bench, asked)
+    names = asked.only.split(",") if asked.only else list(every)
+    if unknown := set(names) - set(every):
+        sys.exit(f"--only: {', '.join(sorted(unknown))} is none of {', '.join(every)}")
+    for name in names:
+        bench.console.rule(name)
+        every[name]()
+
+
+def written(bench: Bench) -> str:
+    """All figures as JSON."""
+    runs = {
+        f"{name}, {file}": [asdict(one) for one in taken]
+        for (name, file), taken in bench.taken.items()
     }
-    if asked.large:
-        counts[LARGE] = asked.large
-    folder = asked.folder.resolve()
-    files = {
-        name: events.ensure(folder, count, BAD if name == DIRTY else 0)
-        for name, count in counts.items()
-    }
-    for file in files.values():
-        warm(file)
+    rows = [asdict(row) | {"verdict": row.verdict} for row in bench.rows]
+    return json.dumps({"at": surroundings(), "rows": rows, "runs": runs}, indent=1) + "\n"
+
+
+def main() -> int:
+    """Run the parts, print the tables."""
+    asked = arguments()
     # a folder of its own, so that two benchmarks at once do not take each other's outputs
-    outputs = Path(tempfile.mkdtemp(prefix="run-", dir=folder))
-    bench = Bench(outputs, files)
+    bench = Bench(Path(tempfile.mkdtemp(prefix="run-", dir=asked.folder)), asked.runs)
     bench.console.print(surroundings())
-    measure(bench, asked.runs)
-    bench.console.print(times_table(bench, counts), ratios_table(bench, counts))
-    for line in [*memory_lines(bench, counts), surroundings(), *bench.problems]:
+    measure(bench, asked)
+    bench.console.print(times_table(bench), bars_table(bench.rows))
+    for line in [surroundings(), *bench.problems]:
         bench.console.print(line, markup=False, highlight=False)
     if bench.problems:
-        bench.console.print(f"logs and outputs are in {outputs}", highlight=False)
+        bench.console.print(f"logs and outputs are in {bench.outputs}", highlight=False)
     else:
         bench.console.print("all totals agree")
-        shutil.rmtree(outputs)
+        shutil.rmtree(bench.outputs)
     if asked.json:
-        runs = {
-            f"{name}, {file}": [asdict(one) for one in taken]
-            for (name, file), taken in bench.taken.items()
-        }
-        asked.json.write_text(json.dumps({"at": surroundings(), "runs": runs}, indent=1) + "\n")
+        asked.json.write_text(written(bench))
     return 1 if bench.problems else 0
 
 

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from bigquery_emulated import Emulator, appended_to, emulated, sums, sums_of
 from bigquery_writers import WRITERS, Target
-from processes import programs
+from programs import meterbeam
 from report import surroundings
 from rich.console import Console
 from rich.table import Table
@@ -139,7 +139,7 @@ def _ratios_table(bench: Bench, rows: int) -> Table:
 def _files(folder: Path, rows: int) -> dict[tuple[str, int], Path]:
     """Files of so many rows of each table, from all over a run's output."""
     source = events.ensure(events.default_folder(), max(1_000, 2 * rows))
-    programs()[0].run(source, folder / "out")
+    meterbeam().run(source, folder / "out")
     found = {}
     for table in _TABLES:
         parts = sorted((folder / "out" / table).glob("*/*.parquet"))

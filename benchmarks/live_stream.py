@@ -34,6 +34,7 @@ class Stream:
     folder: Path
     options: tuple[str, ...] = ()
     horizon: str = "7d"
+    program: tuple[str, ...] = (str(Path(sys.executable).with_name("meterbeam")),)
     process: subprocess.Popen[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -45,7 +46,7 @@ class Stream:
 
     def start(self) -> None:
         """Starts the command."""
-        command = [Path(sys.executable).with_name("meterbeam"), "run", "--streaming"]
+        command = [*self.program, "run", "--streaming"]
         given = {
             "--catalog": self.catalog,
             "--rates": HERE / "live_rates.csv",

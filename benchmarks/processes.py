@@ -14,7 +14,6 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-HERE = Path(__file__).parent
 TAIL = 2_000
 
 
@@ -57,18 +56,6 @@ class Program:
             said = log.read_bytes()[-TAIL:].decode(errors="replace")
             raise ProcessFailedError(f"{' '.join(command)} ended with {code}\n{said}")
         return Taken(**json.loads(figures.read_text()))
-
-
-def programs() -> tuple[Program, Program, Program]:
-    """Meterbeam, the SQL peer and the per-event peer, on this interpreter's environment."""
-    python = sys.executable
-    meterbeam = str(Path(python).with_name("meterbeam"))
-    catalog, rates = str(HERE / "catalog.yaml"), str(HERE / "rates.csv")
-    return (
-        Program("meterbeam", (meterbeam, "run", "--catalog", catalog, "--rates", rates)),
-        Program("DuckDB SQL", (python, str(HERE / "duckdb_sql.py"), "--rates", rates)),
-        Program("per-event Beam", (python, str(HERE / "per_event_beam.py"), "--rates", rates)),
-    )
 
 
 def warm(file: Path) -> None:

@@ -51,10 +51,12 @@ class Backfill:
         show_steps(console, steps)
         if self.dry_run:
             return
+        done = 0
         for summary in self._all(settings, steps):
+            done += 1
             if not self.quiet:
                 show_summary(console, summary)
-        if not is_launch(self.options):
+        if done == len(steps):  # else their job goes on elsewhere
             self._tell(console, settings, wanted)
 
     def _all(self, settings: Settings, steps: Sequence[Step]) -> Iterator[Summary]:

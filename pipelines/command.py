@@ -1,6 +1,5 @@
 """The command `meterbeam`: run, backfill, check, query, tables, report, demo."""
 
-import logging
 import sys
 from dataclasses import fields
 from typing import Any, Literal
@@ -8,11 +7,21 @@ from typing import Any, Literal
 import click
 from rich.console import Console
 
-from pipelines.beam_import import import_beam
+from pipelines import log_lines
+from pipelines.beam_import import import_beam, names_services
 from pipelines.exit_codes import Reporting, ReportingGroup, end_at_once
 from pipelines.process import keep_memory
 
 _PLAIN_WIDTH = 100
+# known before any other, see `Reporting`
+_LOG_FORMAT = click.option(
+    log_lines.OPTION,
+    type=click.Choice(log_lines.FORMS),
+    default="text",
+    show_default=True,
+    expose_value=False,
+    help="How notices, errors and logs are written to standard error.",
+)
 
 # Beam takes a second to import, so the commands import what they need when they are called
 
@@ -70,6 +79,7 @@ def main() -> None:
     hidden=True,
     help="About how many bytes are read at a time.",
 )
+@_LOG_FORMAT
 @click.option("--verbose", is_flag=True, help="Log what the job does, with traces of failures.")
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 @click.argument("beam", nargs=-1, type=click.UNPROCESSED, metavar="[BEAM OPTIONS]")
@@ -81,7 +91,7 @@ def run(*, verbose: bool, quiet: bool, beam: tuple[str, ...], **given: Any) -> N
     Exit code 0: done. 1: the job failed, or there were more rejects than --max-rejects. 2: wrong
     arguments, catalog, rates or input; then nothing was written.
     """
-    _begin(verbose=verbose, elsewhere=bool(beam))
+    _begin(verbose=verbose, elsewhere=bool(beam), lasts=given["streaming"])
     from pipelines.beam_options import beam_options  # noqa: PLC0415
     from pipelines.run import run_batch  # noqa: PLC0415
     from pipelines.settings import Asked, settle  # noqa: PLC0415
@@ -120,6 +130,7 @@ def run(*, verbose: bool, quiet: bool, beam: tuple[str, ...], **given: Any) -> N
 @click.option("--dry-run", is_flag=True, help="Only show what there is to do.")
 @click.option("--max-rejects", metavar="5%", help="Fail when more of what is read is rejected.")
 @click.option("--run-id", metavar="ID", help="Name of the run; by default its time.")
+@_LOG_FORMAT
 @click.option("--verbose", is_flag=True, help="Log what the job does, with traces of failures.")
 @click.option("--quiet", is_flag=True, help="No progress and no summaries.")
 @click.argument("beam", nargs=-1, type=click.UNPROCESSED, metavar="[BEAM OPTIONS]")
@@ -223,11 +234,11 @@ def demo() -> None:
     run_demo(console())
 
 
-def _begin(*, verbose: bool = False, elsewhere: bool = False) -> None:
-    """Sets up this process for the job; all that is not on this machine has :// in its address."""
-    keep_memory()
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.CRITICAL)
-    import_beam(with_services=elsewhere or any("://" in each for each in sys.argv))
+def _begin(*, verbose: bool = False, elsewhere: bool = False, lasts: bool = False) -> None:
+    """Sets up this process for the job; a stream lasts."""
+    keep_memory(of_arrow=not lasts)
+    log_lines.begin(verbose=verbose)
+    import_beam(with_services=elsewhere or names_services(click.get_current_context().params))
 
 
 def program() -> None:

@@ -2,6 +2,7 @@
 
 import atexit
 import errno
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -9,13 +10,17 @@ from typing import Any
 
 import click
 
+from pipelines import log_lines
 from pipelines.problems import JobFailedError, UserError
 
 _JOB_FAILED, _WRONG_USE = 1, 2
 
 
 class Reporting(click.Command):
-    """Errors of the product become a line each and an exit code, never a traceback."""
+    """Errors of the product become a line each and an exit code, never a traceback.
+
+    As JSON each is one object, those of click, too.
+    """
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """See `click.Command.main`."""
@@ -26,6 +31,31 @@ class Reporting(click.Command):
         except JobFailedError as error:
             code = _say([str(error)], _JOB_FAILED)
         sys.exit(code)
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """See `click.Command.make_context`. The form of lines is known first, for what is wrong."""
+        log_lines.use(log_lines.asked_form(args))
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            if not log_lines.is_json():
+                raise
+            raise UserError(error.format_message()) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """See `click.Command.invoke`."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            if not log_lines.is_json():
+                raise
+            raise JobFailedError("interrupted") from None
 
 
 class ReportingGroup(Reporting, click.Group):
@@ -64,11 +94,13 @@ def _flushed(code: int) -> int:
 
 
 def _not_whole(error: OSError) -> int:
-    os.write(2, f"meterbeam: what was printed is not whole: {error.strerror}\n".encode())
-    return _JOB_FAILED
+    return _say([f"what was printed is not whole: {error.strerror}"], _JOB_FAILED)
 
 
 def _say(problems: Sequence[str], code: int) -> int:
-    for problem in problems:
-        click.echo(f"meterbeam: {problem}", err=True)
+    if log_lines.is_json():
+        log_lines.say("\n".join(problems), logging.ERROR)
+    else:
+        for problem in problems:
+            log_lines.write(f"meterbeam: {log_lines.clean(problem)}")
     return code

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from pipelines.live_files import LiveTableError
 from pipelines.live_folder import LiveFolder
+from transforms.told_errors import words
 
 QUEUE_BYTES = 64 << 20
 _TOGETHER_S = 0.001  # what comes in one after the other shares a file
@@ -170,5 +171,5 @@ class LiveQueue:
         except LiveTableError:
             raise
         except Exception as error:
-            reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+            reason = getattr(error, "strerror", None) or words(error)
             raise LiveTableError(f"{self.folder.path} cannot be written: {reason}") from error

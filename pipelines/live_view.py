@@ -12,7 +12,8 @@ from rich.live import Live
 from rich.text import Text
 
 from pipelines.live_table import Rates, line, table
-from pipelines.notices import given_back, taken_by
+from pipelines.log_lines import clean, is_json
+from pipelines.notices import given_back, show_progress, taken_by
 from transforms.live_totals import LIVE_TOTALS
 
 _REFRESH_S = 0.25
@@ -29,7 +30,7 @@ class LiveView:
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._console = Console(stderr=True)
-        in_place = self._console.is_terminal and self._console.is_interactive
+        in_place = self._console.is_terminal and self._console.is_interactive and not is_json()
         self._live: Live | None = None
         if in_place and not quiet:
             self._live = Live(
@@ -86,9 +87,8 @@ class LiveView:
             self._live.update(shown, refresh=True)
         elif seconds >= self._said + _PLAIN_EVERY_S:
             self._said = seconds
-            sys.stderr.write(line(seen, self._rates, seconds, time.time_ns() // 1000) + "\n")
-            sys.stderr.flush()
+            show_progress(line(seen, self._rates, seconds, time.time_ns() // 1000))
 
     def _tell(self, text: str) -> None:
         with contextlib.suppress(OSError):
-            self._console.print(Text(f"meterbeam: {text}"))
+            self._console.print(Text(f"meterbeam: {clean(text)}"))

@@ -21,6 +21,8 @@ from apache_beam.runners.worker.bundle_processor import BundleProcessor
 from apache_beam.runners.worker.sdk_worker import SdkHarness, Sentinel
 from apache_beam.utils.thread_pool_executor import shared_unbounded_instance
 
+from transforms.told_errors import trace
+
 _END_S = 5.0
 _READERS = ("read_state", "read_grpc_client_inputs")  # threads of Beam's worker
 _LOG = logging.getLogger(__name__)
@@ -113,7 +115,7 @@ class _Worker(SdkHarness):
             except BaseException as error:  # noqa: BLE001 - as Beam does
                 _LOG.debug("a step failed", exc_info=error)
                 self.failed(_first(error))
-                text = traceback.format_exc()
+                text = trace(error)
                 return api.InstructionResponse(instruction_id=request.instruction_id, error=text)
 
         super()._execute(kept, request)

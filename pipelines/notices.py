@@ -1,25 +1,36 @@
-"""What a running stream has to tell its user: a line on standard error.
+"""What the command has to tell its user while it works: a line on standard error.
 
-The live view, while it is there, takes them, so that they stand above it.
+The live view, while it is there, takes them, so that they stand above it. As JSON they are lines of
+the log, of the logger `meterbeam`.
 """
 
-import contextlib
-import sys
+import logging
 from collections.abc import Callable
+
+from pipelines import log_lines
 
 
 def _print(text: str) -> None:
-    with contextlib.suppress(OSError, ValueError):  # nobody listens: the stream goes on
-        sys.stderr.write(f"meterbeam: {text}\n")
-        sys.stderr.flush()
+    log_lines.write(f"meterbeam: {log_lines.clean(text)}")
 
 
 _printers: list[Callable[[str], None]] = [_print]
 
 
-def notify(text: str) -> None:
-    """Tells the user something, at once."""
-    _printers[-1](text)
+def notify(text: str, level: int = logging.INFO) -> None:
+    """Tells the user something, at once; `level` is one of `logging`, for the log."""
+    if log_lines.is_json():
+        log_lines.say(text, level)
+    else:
+        _printers[-1](text)
+
+
+def show_progress(line: str) -> None:
+    """A line about how far a run is, where it is not shown in place."""
+    if log_lines.is_json():
+        log_lines.say(line, logging.INFO)
+    else:
+        log_lines.write(line)
 
 
 def taken_by(printer: Callable[[str], None]) -> None:

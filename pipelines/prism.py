@@ -4,6 +4,7 @@ It is looked for where `make prism` puts it and where other ways of getting it l
 download is the last resort.
 """
 
+import logging
 import mmap
 import os
 import re
@@ -34,7 +35,8 @@ def get_prism(options: PipelineOptions) -> Path:
     path = find_prism(options) or _download(options)
     build = _build(path)
     if build and build[1] and build[1].decode() != VERSION:
-        notify(f"warning: {path} is of Beam {build[1].decode()}, but Beam here is {VERSION}")
+        said = f"warning: {path} is of Beam {build[1].decode()}, but Beam here is {VERSION}"
+        notify(said, logging.WARNING)
     return path
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import re
 import signal
@@ -22,6 +23,8 @@ _ENDPOINT = re.compile(r'"endpoint":"localhost:(\d+)"')
 _LISTENING = "0A"
 _FEWEST_THREADS = 4
 _PANICS = ("panic:", "fatal error:", "SIG")
+_LEVELS = {"DEBUG": logging.DEBUG, "WARN": logging.WARNING, "ERROR": logging.ERROR}
+_LOG = logging.getLogger("prism")
 
 # With threads about, little is safe between fork and exec. So a fresh interpreter asks the kernel
 # to be killed when its parent is gone (prctl PR_SET_PDEATHSIG, SIGKILL), and then becomes Prism.
@@ -103,7 +106,7 @@ class Prism:
         if self._process.poll() is not None:
             self._reader.join()
         said = [_Line(line) for line in self._lines]
-        errors = [line.text for line in said if line.error]
+        errors = [line.text for line in said if line.level >= logging.ERROR]
         last = said[-1].text if said else "nothing"
         return self._panic or (errors[-1] if errors else last)
 
@@ -116,7 +119,8 @@ class Prism:
         if _open_to_others(port):
             notify(
                 f"warning: while this runs, everybody who reaches port {port} of this machine may"
-                " run programs on it; the Prism of make prism listens to this machine only"
+                " run programs on it; the Prism of make prism listens to this machine only",
+                logging.WARNING,
             )
 
     def _read(self) -> None:
@@ -127,6 +131,9 @@ class Prism:
             if not self._panic and line.startswith(_PANICS):
                 self._panic = line.strip()
             self._lines.append(line.strip())
+            if _LOG.isEnabledFor(logging.ERROR):
+                said = _Line(line)
+                _LOG.log(said.level, "%s", said.text)
         self._ready.set()
 
     def _end(self) -> None:
@@ -157,8 +164,11 @@ class _Line:
         except ValueError:
             said = {}
         fields = said if isinstance(said, dict) else {}
-        self.error = str(fields.get("level", "")).startswith("ERROR")
-        self.text = str(fields.get("error") or fields.get("msg") or line)
+        level = str(fields.get("level", "")).partition("+")[0].partition("-")[0]
+        self.level = _LEVELS.get(level, logging.INFO)
+        if line.startswith(_PANICS):
+            self.level = logging.ERROR
+        self.text = str(fields.get("error") or fields.get("msg") or line.strip())
 
 
 def _open_to_others(port: int) -> bool:

@@ -6,6 +6,8 @@ import time
 from types import TracebackType
 from typing import Self
 
+from pipelines.log_lines import is_json
+from pipelines.notices import show_progress
 from transforms.totals import TOTALS
 
 _REFRESH_S = 0.2
@@ -17,7 +19,7 @@ class Progress:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._terminal = sys.stderr.isatty()
+        self._terminal = sys.stderr.isatty() and not is_json()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._show, name="progress", daemon=True)
         self._started = 0.0
@@ -44,9 +46,11 @@ class Progress:
     def _show(self) -> None:
         wait = _REFRESH_S if self._terminal else _PLAIN_EVERY_S
         while not self._done.wait(wait):
-            line = self.line()
-            sys.stderr.write(f"\r\x1b[2K{line}" if self._terminal else f"{line}\n")
-            sys.stderr.flush()
+            if self._terminal:
+                sys.stderr.write(f"\r\x1b[2K{self.line()}")
+                sys.stderr.flush()
+            else:
+                show_progress(self.line())
 
     def line(self) -> str:
         """Blocks, events, their rate and rejects; before that, what a service gave, or the time."""

@@ -9,6 +9,7 @@ for windows that begin at least twice `future_tolerance` after it: no arrival is
 the clock than once that, and no event of its arrival.
 """
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -106,7 +107,7 @@ class RateVersions:
         text = "; ".join(map(str, error.problems))
         if text != self._refused:
             self._refused = text
-            notify(f"rates were not taken over, the last good ones stay: {text}")
+            notify(f"rates were not taken over, the last good ones stay: {text}", logging.WARNING)
 
 
 @dataclass

@@ -12,13 +12,14 @@ from functools import partial
 from pathlib import Path
 
 import apache_beam as beam
+import duckdb
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineState
 
 from pipelines import run_lock, runs, warehouse
 from pipelines.beam_options import engine_of
 from pipelines.covered import CoveredWindows
-from pipelines.inputs import InputReadError, is_live
+from pipelines.inputs import InputReadError, at_one_moment, is_live
 from pipelines.metering import Job, build
 from pipelines.parquet_sink import WriteParquet
 from pipelines.problems import JobFailedError, UserError
@@ -30,6 +31,8 @@ from pipelines.views import shapes
 from transforms.run import Run
 from transforms.spill import IN_MEMORY, Spill
 from transforms.timestamps import micros_of, moment_of
+from transforms.told_errors import words
+from transforms.whereabouts import command_is_at
 
 # what a bucket may hold of the input; a kernel thread holds the readings of one bucket
 _KEY_BUCKET_BYTES = 64 << 20
@@ -54,6 +57,7 @@ def run_batch(settings: Settings, options: PipelineOptions, *, quiet: bool = Fal
         )
     run_id = settings.asked.run_id or runs.new_run_id(datetime.now(UTC))
     runs.check_run_id(settings.output, run_id, "batch")
+    command_is_at(run_id)
     with run_lock.held(settings.output, run_id):
         record = _begin(settings, run_id)
         try:
@@ -69,12 +73,13 @@ def run_batch(settings: Settings, options: PipelineOptions, *, quiet: bool = Fal
 def _finish(settings: Settings, record: runs.Run) -> Summary:
     """Shows the run, if all holds that must. Others wait: of two runs, one sees the other."""
     done = _ended(record, "succeeded")
-    with warehouse.held(settings.output):
-        check_finished(settings, record)
+    out = settings.output
+    with warehouse.held(out), warehouse.connect(out, pending=record.run_id) as pending:
+        check_finished(pending, settings, record)
         if not settings.takes_place:
-            _check_overlap(settings.output, record)
-        summary = summarize(settings.output, done)
-        runs.write_run(settings.output, done)
+            _check_overlap(pending, out, record)
+        summary = summarize(pending, done)
+        runs.write_run(out, done)
     return summary
 
 
@@ -161,7 +166,7 @@ def job_of(
         books=settings.book,
         scope=settings.scope,
         source=settings.source.name,
-        read=ReadFiles(settings.pieces, settings.asked.block_bytes),
+        read=ReadFiles(at_one_moment(settings.pieces), settings.asked.block_bytes),
         write=write,
         spill=spill,
         key_buckets=_buckets(size, _KEY_BUCKET_BYTES),
@@ -188,17 +193,20 @@ def _buckets(size: int, each: int) -> int:
     return min(max(size // each, _FEWEST), _MOST)
 
 
-def check_finished(settings: Settings, record: runs.Run) -> None:
+def check_finished(
+    pending: duckdb.DuckDBPyConnection, settings: Settings, record: runs.Run
+) -> None:
     """What must hold of any run in the end: its ledger, and few enough rejects."""
-    problems = runs.verify_ledger(settings.output, record.run_id)
+    problems = runs.verify_ledger(pending, record.run_id)
     if problems:
         raise JobFailedError("the ledger does not balance: " + "; ".join(problems))
     if settings.max_rejects is not None:
-        _check_rejects(settings.output, record, settings.max_rejects)
+        counts = runs.rejected(pending, record.run_id)
+        _check_rejects(settings.output, record, counts, settings.max_rejects)
 
 
-def _check_rejects(out: Path, record: runs.Run, most: Decimal) -> None:
-    received, rejected = runs.rejected(out, record.run_id)
+def _check_rejects(out: Path, record: runs.Run, counts: tuple[int, int], most: Decimal) -> None:
+    received, rejected = counts
     if rejected > most * received:
         raise JobFailedError(
             f"run {record.run_id}: {rejected:,} rejects of {received:,} records received are more"
@@ -206,8 +214,8 @@ def _check_rejects(out: Path, record: runs.Run, most: Decimal) -> None:
         )
 
 
-def _check_overlap(out: Path, record: runs.Run) -> None:
-    covered = runs.windows_already_covered(out, record)
+def _check_overlap(pending: duckdb.DuckDBPyConnection, out: Path, record: runs.Run) -> None:
+    covered = runs.windows_already_covered(pending, record.run_id)
     if covered:
         raise overlap(record, covered, str(out))
 
@@ -229,10 +237,9 @@ def overlap(record: runs.Run, covered: CoveredWindows, output: str | None = None
 
 
 def _cause(error: BaseException) -> str:
-    """What went wrong first, without Beam's way there."""
+    """What went wrong first, without Beam's way there, and without what a record says."""
     while error.__cause__ is not None and not isinstance(error, InputReadError):
         error = error.__cause__
     if isinstance(error, InputReadError):
         return str(error)
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return f"{type(error).__name__}: {lines[0]}"
+    return words(error)

@@ -18,11 +18,13 @@ from pipelines.bigquery.dataset import PREFIX, Dataset
 from pipelines.bigquery.registry import Known
 from pipelines.bigquery.stream import DatasetTables
 from pipelines.bigquery.write_stream import WriteBigQuery
-from pipelines.far_engine import FarEngine, FarJob, JobGoesOnError
+from pipelines.far_engine import FarEngine
+from pipelines.far_job import FarJob, JobGoesOnError
 from pipelines.inputs.subscription import check_subscription
+from pipelines.job_terms import check_terms, label, terms_of
 from pipelines.metering import Job, build
 from pipelines.notices import notify
-from pipelines.problems import UserError
+from pipelines.problems import JobFailedError, UserError
 from pipelines.read_far import far_source
 from pipelines.settings import Settings
 from pipelines.stream_settings import Stream
@@ -31,6 +33,7 @@ from transforms.live import Live
 from transforms.run import Run
 from transforms.spill import IN_MEMORY
 from transforms.timestamps import DAY, micros_of
+from transforms.whereabouts import command_is_at
 
 _KEYS_PER_SERIES = 4  # a batch has fewer series than events, and each costs its bucket a request
 
@@ -46,24 +49,35 @@ def run_elsewhere(
     engine = FarEngine.of(options)
     stream, dataset = _check_settings(settings, engine)
     run_id = _run_id(settings, engine)
+    command_is_at(run_id)
+    terms = terms_of(settings, stream)
+    if engine.is_dataflow:
+        label(engine.options, terms)
     tables = DatasetTables(dataset, settings)
     check_subscription(stream.subscription or "")
     pipeline = engine.pipeline()
-    _check_run(settings, engine, tables, run_id)
-    before = tables.begun(run_id)
-    record = stream_state.begun(settings, run_id, before and before.started_at)
+    earlier = _check_run(settings, engine, tables, run_id)
+    if engine.updates:
+        check_terms(engine.options, terms)
+    started_at = min(each.started_at for each in earlier) if engine.updates else None
+    record = stream_state.begun(settings, run_id, started_at)
     build(pipeline, _job(settings, stream, engine, record, dataset))
     tables.prepare(run_id)
-    tables.write_run(record)
+    if engine.updates:
+        tables.write_run(record)
+    else:
+        tables.begin_run(record, earlier)
+    job = None
     try:
         job = engine.begin(pipeline)
         if engine.is_left_alone or not quiet:
             _tell(job, record, dataset)
         return None if engine.is_left_alone else _finish(job, tables, record, quiet=quiet)
-    except JobGoesOnError:
+    except JobGoesOnError:  # it may count yet
         raise
-    except BaseException:
-        if not engine.updates:  # the job whose place it was to take goes on
+    except BaseException as error:
+        is_over = job is None or isinstance(error, JobFailedError)
+        if is_over and not engine.updates:  # the job whose place it was to take goes on
             tables.write_failed(stream_state.ended(record, "failed"))
         raise
 
@@ -104,17 +118,20 @@ def _run_id(settings: Settings, engine: FarEngine) -> str:
     return run_id
 
 
-def _check_run(settings: Settings, engine: FarEngine, tables: DatasetTables, run_id: str) -> None:
-    """A run has one job, and those that take its place and its state."""
+def _check_run(
+    settings: Settings, engine: FarEngine, tables: DatasetTables, run_id: str
+) -> list[Known]:
+    """What a run says of itself: it has one job, and those that take its place and its state."""
     known = tables.known(run_id)
     if engine.updates:
         _check_place(settings, run_id, known)
-    elif known and not (_has_failed(known) and tables.is_empty(run_id)):
+    elif known and not (_have_failed(known) and tables.is_empty(run_id)):
         raise UserError(
             f"--run-id {run_id}: that stream was begun before, and a new job knows nothing of what"
             " it has counted. Launch it with --update to take the place of its job on Dataflow,"
             " or begin another run, and meter windows that both share with a batch run"
         )
+    return known
 
 
 def _check_place(settings: Settings, run_id: str, known: Sequence[Known]) -> None:
@@ -131,8 +148,10 @@ def _check_place(settings: Settings, run_id: str, known: Sequence[Known]) -> Non
         )
 
 
-def _has_failed(known: Sequence[Known]) -> bool:
-    return any(each.status == "failed" for each in known)
+def _have_failed(known: Sequence[Known]) -> bool:
+    """Whether all attempts at a run have."""
+    failed = {each.started_at for each in known if each.status == "failed"}
+    return failed.issuperset(each.started_at for each in known)
 
 
 def _tell(job: FarJob, record: runs.Run, dataset: Dataset) -> None:

@@ -30,6 +30,7 @@ from transforms.live import Live
 from transforms.run import Run
 from transforms.spill import IN_MEMORY
 from transforms.timestamps import DAY, micros_of
+from transforms.whereabouts import command_is_at
 
 # each bucket that a micro-batch touches costs the engine a few milliseconds
 _KEY_BUCKETS, _SERIES_BUCKETS = 1, 1
@@ -57,6 +58,7 @@ def _run_here(settings: Settings, options: PipelineOptions, *, quiet: bool) -> S
     prism = get_prism(options)
     run_id = settings.asked.run_id or runs.new_run_id(datetime.now(UTC))
     runs.check_legal(run_id)
+    command_is_at(run_id)
     output = _output(settings, options)
     kept = stream_state.folder_of(output.state, run_id) / "rates"
     dimensions = {m.name: tuple(name for name, _ in m.dimensions) for m in settings.catalog.meters}

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -120,46 +121,41 @@ def write_failed(out: Path, run: Run) -> None:
         _LOG.warning("the failure of run %s could not be noted: %s", run.run_id, error)
 
 
-def verify_ledger(out: Path, run_id: str) -> list[str]:
-    """Say where the ledger of a run does not balance; the run need not be visible yet."""
-    with warehouse.connect(out, pending=run_id) as connection:
-        rows = connection.execute(
-            "SELECT * EXCLUDE (run_id) FROM ledger_balance WHERE run_id = ?"
-            " ORDER BY meter NULLS FIRST",
-            [run_id],
-        ).fetchall()
+def verify_ledger(pending: duckdb.DuckDBPyConnection, run_id: str) -> list[str]:
+    """Say where the ledger of a run does not balance that is not visible yet but in `pending`."""
+    rows = pending.execute(
+        "SELECT * EXCLUDE (run_id) FROM ledger_balance WHERE run_id = ? ORDER BY meter NULLS FIRST",
+        [run_id],
+    ).fetchall()
     if not rows:
         return [f"run {run_id} is not in runs"]
     return [problem for row in rows for problem in imbalances(*row)]
 
 
-def rejected(out: Path, run_id: str) -> tuple[int, int]:
+def rejected(pending: duckdb.DuckDBPyConnection, run_id: str) -> tuple[int, int]:
     """Count the records a run received, and those of them it rejected, by itself or for a meter.
 
-    A record that several meters rejected counts once. The run need not be visible yet.
+    A record that several meters rejected counts once.
     """
-    with warehouse.connect(out, pending=run_id) as connection:
-        counts = connection.execute(
-            "SELECT"
-            " (SELECT COALESCE(SUM(events), 0) FROM ledger_current"
-            " WHERE run_id = $run AND outcome = 'received' AND meter IS NULL)::BIGINT,"
-            " (SELECT COUNT(DISTINCT origin) FROM rejects"
-            " WHERE run_id = $run AND reason NOT IN ('total_out_of_range', 'refused'))",
-            {"run": run_id},
-        ).fetchone()
+    counts = pending.execute(
+        "SELECT"
+        " (SELECT COALESCE(SUM(events), 0) FROM ledger_current"
+        " WHERE run_id = $run AND outcome = 'received' AND meter IS NULL)::BIGINT,"
+        " (SELECT COUNT(DISTINCT origin) FROM rejects"
+        " WHERE run_id = $run AND reason NOT IN ('total_out_of_range', 'refused'))",
+        {"run": run_id},
+    ).fetchone()
     received, refused = counts or (0, 0)
     return received, refused
 
 
-def windows_already_covered(out: Path, run: Run) -> CoveredWindows:
+def windows_already_covered(pending: duckdb.DuckDBPyConnection, run_id: str) -> CoveredWindows:
     """Find the windows of a batch run that others cover, or in which a stream counted events.
 
     It is for a run without a range whose files are written and which has not succeeded yet; with a
     range it finds the windows inside that the tables know of.
     """
-    with warehouse.connect(out, pending=run.run_id) as connection:
-        rows = connection.execute(for_duckdb(COVERED), {"run": run.run_id}).fetchall()
-    return named_windows(rows)
+    return named_windows(pending.execute(for_duckdb(COVERED), {"run": run_id}).fetchall())
 
 
 def _statuses(out: Path, run_id: str) -> list[tuple[str, str]]:

@@ -144,7 +144,8 @@ def settle(asked: Asked) -> Settings:
     no_pieces: list[Piece] = []
     pieces = problems.of(lambda: _pieces(inputs, asked.block_bytes), no_pieces)
     dataset = problems.of(lambda: dataset_of(asked.output), None)
-    output = Path() if dataset else problems.of(lambda: folder_of(asked.output), Path())
+    in_folder = not asked.output.startswith(PREFIX)
+    output = problems.of(lambda: folder_of(asked.output), Path()) if in_folder else Path()
     max_rejects = problems.of(lambda: share("--max-rejects", asked.max_rejects), None)
     start = problems.of(lambda: moment("--from", asked.start), None)
     end = problems.of(lambda: moment("--to", asked.end), None)

@@ -108,8 +108,9 @@ class FolderOutput:
 
     def finished(self, run: runs.Run) -> Summary:
         """By the views of the folder."""
-        check_finished(self._settings, run)
-        return summarize(self.state, run)
+        with warehouse.connect(self.state, pending=run.run_id) as pending:
+            check_finished(pending, self._settings, run)
+            return summarize(pending, run)
 
 
 def too_many(run: runs.Run, received: int, rejected: int, most: Decimal, where: str) -> str:

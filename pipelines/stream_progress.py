@@ -1,5 +1,6 @@
 """What the command knows of a stream in its own process: for the live view, and the alarm."""
 
+import logging
 from dataclasses import dataclass
 
 from pipelines import read_pubsub
@@ -34,7 +35,7 @@ class Observer:
         LIVE_TOTALS.watermark_us, LIVE_TOTALS.arrival_us = seen.watermark_us, seen.last_arrival_us
         if _reloaded() > self._reloaded:
             self._reloaded = _reloaded()
-            notify(f"{_ALARM}; {_BEGIN_ANEW if messages else _GO_ON}")
+            notify(f"{_ALARM}; {_BEGIN_ANEW if messages else _GO_ON}", logging.CRITICAL)
 
 
 def _reloaded() -> int:

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
-from pathlib import Path
 from typing import Any
 
+import duckdb
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pipelines import runs, warehouse
+from pipelines import runs
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,11 @@ _LATEST = """(
 )"""
 
 
-def summarize(out: Path, run: runs.Run) -> Summary:
-    """The summary of a run whose rows are written; it need not be visible yet."""
-    connection = warehouse.connect(out, pending=run.run_id)
-    ledger = connection.execute(_LEDGER, [run.run_id]).fetchall()
+def summarize(pending: duckdb.DuckDBPyConnection, run: runs.Run) -> Summary:
+    """The summary of a run that is not visible yet but in `pending`."""
+    ledger = pending.execute(_LEDGER, [run.run_id]).fetchall()
     rows = _LATEST if run.mode == "streaming" else "usage"
-    usage = connection.execute(_USAGE.format(usage=rows), [run.run_id]).fetchall()
-    connection.close()
+    usage = pending.execute(_USAGE.format(usage=rows), [run.run_id]).fetchall()
     return summary_of(run, ledger, usage)
 
 

@@ -79,6 +79,7 @@ _OUTPUT = Parameter(
 )
 _METERS_ASKED = Parameter("--meters", "Meters", _METERS)
 _TERMINAL = "there is no terminal"
+_LOGGED = "the workers' log is Dataflow's own, with severity, job and step"
 
 STREAM = Template(
     name="metering-stream",
@@ -115,6 +116,7 @@ STREAM = Template(
     left_out={
         "--streaming": "always given",
         "--quiet": "always given",
+        "--log-format": _LOGGED,
         "--verbose": _TERMINAL,
         "--batch-ms": "Dataflow decides what it brings together",
         "--rates-refresh": "the rates of a launch hold for its job",
@@ -162,6 +164,7 @@ BACKFILL = Template(
     ),
     left_out={
         "--quiet": "always given",
+        "--log-format": _LOGGED,
         "--verbose": _TERMINAL,
         "--dry-run": "a launch without a job fails; run the command for that",
     },

@@ -131,8 +131,8 @@ def write_views(out: Path, meters: Mapping[str, MeterShape]) -> None:
 def connect(out: Path, pending: str | None = None) -> duckdb.DuckDBPyConnection:
     """Open an in-memory database with the views of a warehouse, and no way to other files.
 
-    Times are in UTC. Where the rows of the run `pending` show as if it had succeeded, there are no
-    views that add up, and none of a meter.
+    Times are in UTC. Where the rows of the run `pending` show as if it had succeeded, there are
+    only the views by which it is checked.
 
     Raises:
         WarehouseError: for a folder that is no warehouse.

@@ -30,12 +30,14 @@ class Front:
     arrive. kill: it is done, and `kill` is called. kill before: it is not done. kill, then land: it
     is done when somebody looks at it, or asks for another job, later.
 
-    Views that are not in `views` are not made: the emulator takes its time for each.
+    Views that are not in `views` are not made: the emulator takes its time for each. Statements
+    that a pattern of `refuses` matches are answered with 400 and its words.
     """
 
     target: str
     views: frozenset[str]
     kill: Callable[[], object] = lambda: None
+    refuses: dict[str, str] = field(default_factory=dict)
     faults: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
     jobs: dict[str, str] = field(default_factory=dict)  # and the ids that the emulator gave them
     uploads: dict[str, tuple[str, str]] = field(default_factory=dict)  # their jobs and tables
@@ -143,6 +145,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         if self.path.partition("?")[0].endswith("/queries"):
             body = self._query(body)
+        if refusal := self._refusal(body):
+            self._say(HTTPStatus.BAD_REQUEST, _error(400, refusal))
+            return
         status, headers, answer = _forward(
             self.front.target, self.command, self.path, body, dict(self.headers)
         )
@@ -154,6 +159,10 @@ class _Handler(BaseHTTPRequestHandler):
         if view and view[1] not in self.front.views:
             asked["query"] = "SELECT 1"
         return json.dumps(asked).encode()
+
+    def _refusal(self, body: bytes) -> str | None:
+        said = self.front.refuses.items()
+        return next((words for like, words in said if re.search(like, body.decode())), None)
 
     def _say(self, status: HTTPStatus, said: dict[str, Any]) -> None:
         self._send(status, {"Content-Type": "application/json"}, json.dumps(said).encode())
@@ -202,7 +211,9 @@ def _running(project: str, name: str) -> dict[str, Any]:
 
 
 def _error(code: int, said: str) -> dict[str, Any]:
-    return {"error": {"code": code, "message": said, "errors": [{"message": said}]}}
+    reason = {400: "invalidQuery", 409: "duplicate"}.get(code, "backendError")
+    found = {"message": said, "reason": reason}
+    return {"error": {"code": code, "message": said, "errors": [found]}}
 
 
 @contextmanager

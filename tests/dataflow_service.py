@@ -10,18 +10,21 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 _JOBS = re.compile(
     r"/v1b3/projects/(?P<project>[^/]+)/locations/(?P<region>[^/]+)/jobs/?(?P<id>.*)"
 )
+
+_DESCRIBED = ("3", "JOB_VIEW_DESCRIPTION")  # the views that have labels
 
 
 @dataclass
 class DataflowService:
     """Dataflow, where a job is in each of `states` when it is asked for, and in the last one then.
 
-    jobs: as they were sent; refuses: what it says instead of taking one.
+    jobs: as they were sent; refuses: what it says instead of taking one; is_lost: whether nobody
+    hears that it took one; is_silent: whether it does not say how a job is.
     """
 
     address: str = ""
@@ -29,6 +32,8 @@ class DataflowService:
     changes: list[dict[str, Any]] = field(default_factory=list)
     states: deque[str] = field(default_factory=lambda: deque(["JOB_STATE_RUNNING"]))
     refuses: str | None = None
+    is_lost: bool = False
+    is_silent: bool = False
 
     def begun(self, job: dict[str, Any], region: str) -> dict[str, Any]:
         self.jobs.append(job)
@@ -47,17 +52,27 @@ class _Handler(BaseHTTPRequestHandler):
         if self.service.refuses:
             error = {"code": 400, "message": self.service.refuses, "status": "INVALID_ARGUMENT"}
             self._say({"error": error}, HTTPStatus.BAD_REQUEST)
+            return
+        begun = self.service.begun(self._body(), self._place()["region"])
+        if self.service.is_lost:
+            self.close_connection = True
         else:
-            self._say(self.service.begun(self._body(), self._place()["region"]))
+            self._say(begun)
 
     def do_PUT(self) -> None:
         self.service.changes.append(self._body())
         self._say({"id": self._place()["id"]})
 
     def do_GET(self) -> None:
+        if self.service.is_silent:
+            error = {"code": 403, "message": "not now", "status": "PERMISSION_DENIED"}
+            self._say({"error": error}, HTTPStatus.FORBIDDEN)
+            return
         if number := self._place()["id"].removeprefix("job-"):
             job = self.service.jobs[int(number) - 1]
-            self._say({"id": f"job-{number}", "currentState": self.service.state()} | _named(job))
+            known = {"id": f"job-{number}", "currentState": self.service.state()} | _named(job)
+            viewed = parse_qs(urlsplit(self.path).query).get("view", [""])[0]
+            self._say(known | ({"labels": job["labels"]} if viewed in _DESCRIBED else {}))
             return
         running = {"currentState": "JOB_STATE_RUNNING"}
         jobs = [_named(job) | running | {"id": f"job-{n}"} for n, job in self._numbered()]

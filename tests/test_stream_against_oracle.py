@@ -141,4 +141,5 @@ def _recorded(at: int | None) -> int | None:
 def assert_same(live: Tables, wanted: Tables) -> None:
     for name, rows in wanted.items():
         more = Counter[Any]() if name == "of rows" else live[name] - rows
-        assert (name, more, rows - live[name]) == (name, Counter(), Counter())
+        fewer = rows - live[name]
+        assert not more and not fewer, f"{name}: there is {more}, and there is no {fewer}"  # noqa: PT018

@@ -1,37 +1,27 @@
 """A block's records as columns: the fast path, which leaves what it is not sure of to the exact.
 
-pyarrow's JSON reader parses the block with a schema that knows every field (transforms/shape.py),
-so that a field of another kind, an unknown one or a repeated one makes it fail instead of guessing.
-What it is still lenient about is guarded: see `Lines.strange`, transforms/leniency.py and
-transforms/columns.py.
+Lines become a table in transforms/arrow_json.py, and its columns what meters need in
+transforms/columns.py; each says what only the exact reader can decide.
 """
 
 import logging
-import re
 from dataclasses import dataclass, field
-from itertools import pairwise
 from traceback import format_tb
 
-import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.json as pj
 
+from transforms.arrow_json import ShapedReader
 from transforms.columns import Columns
 from transforms.exact import ExactReader, Verdict, parse_object
 from transforms.fields import fields_from_rows, fields_schema
-from transforms.leniency import NotColumnarError, refuse_lenient
 from transforms.lines import Lines
 from transforms.reasons import Reason, Rejected
-from transforms.shape import Keys, Kind, arrow_type, decoder, learn
+from transforms.shape import Keys, Kind, learn
 
 _LOG = logging.getLogger(__name__)
 
 SAMPLE = 200
-_PIECES = 16
-_FEW = 32
-_MOST_HINTS = 1000
-_ROW = re.compile(r"in row ([0-9]+)$")
 
 
 @dataclass
@@ -41,6 +31,7 @@ class ColumnarReader:
     exact: ExactReader
     shape: Kind | None = None
     _schema: pa.Schema = field(init=False)
+    _shaped: ShapedReader | None = None
 
     def __post_init__(self) -> None:
         self._schema = fields_schema(self.exact.slots)
@@ -91,65 +82,28 @@ class ColumnarReader:
 
     def _fast(self, lines: Lines, good: np.ndarray) -> tuple[pa.Table, np.ndarray]:
         """The fields of all lines but some; those some are no longer `good`."""
+        chosen = np.flatnonzero(good)
         # without a field there is no column to count the rows
-        if self.shape is None or not self.shape.fields or not good.any():
+        if self.shape is None or not self.shape.fields or not len(chosen):
             return self._schema.empty_table(), np.zeros(len(lines), bool)
-        try:
-            return self._parse(lines, good, self.shape, sifted=False)
-        except NotColumnarError:
-            pass
-        shape = self.shape
-        fitting = good & self._fits(lines, good, shape)
-        self._learn(lines, np.flatnonzero(good & ~fitting))
-        if self.shape != shape:  # many lines of a new shape fit now
-            shape = self.shape
-            fitting = good & self._fits(lines, good, shape)
-        return self._parse(lines, fitting, shape, sifted=True)
+        reader = self._reader(self.shape)
+        table, at = reader.read(lines, chosen)
+        if len(at) < len(chosen):
+            self._learn(lines, np.setdiff1d(chosen, at, assume_unique=True))
+            if self.shape != reader.shape:  # many lines of a new shape fit now
+                reader = self._reader(self.shape)
+                table, at = reader.read(lines, chosen)
+        fields, odd = self._fields(Columns(table, reader.shape, lines.data), at)
+        if odd.any():
+            fields, at = fields.filter(pa.array(~odd)), at[~odd]
+        good = np.zeros(len(lines), bool)
+        good[at] = True
+        return fields, good
 
-    def _fits(self, lines: Lines, good: np.ndarray, shape: Kind) -> np.ndarray:
-        """Which lines a strict decoder of the shape takes: one pass, about a microsecond each."""
-        decode = decoder(shape).decode
-        fits = good.copy()
-        data, starts, ends = lines.data, lines.starts.tolist(), lines.ends.tolist()
-        rest = iter(np.flatnonzero(good).tolist())
-        while True:
-            i = -1
-            try:
-                for i in rest:
-                    decode(data[starts[i] : ends[i]])
-            except (msgspec.MsgspecError, RecursionError, ValueError):
-                fits[i] = False
-            else:
-                return fits
-
-    def _by_runs(self, lines: Lines, good: np.ndarray, shape: Kind) -> tuple[pa.Table, np.ndarray]:
-        """The records of the good lines; where pyarrow fails at some, those are no longer good.
-
-        Neighbours are read together, so that a line that fails costs them and not the block.
-        It is the one whose row pyarrow's message names, else it is found by cutting.
-        """
-        good, hints = good.copy(), 0
-        tables = [self._schema_of(shape).empty_table()]
-        pending = lines.runs(good)[::-1]
-        while pending:
-            first, end = pending.pop()
-            try:
-                tables.append(self._table(lines.between(first, end), end - first, shape))
-            except NotColumnarError as error:
-                named = _ROW.search(str(error)) if hints < _MOST_HINTS else None
-                at = first + int(named.group(1)) if named else end
-                if at < end:
-                    hints += 1
-                    good[at] = False
-                    cuts = [(first, at), (at + 1, end)]
-                elif end - first <= _FEW:
-                    good[first:end] = False
-                    cuts = []
-                else:
-                    edges = np.linspace(first, end, _PIECES + 1).astype(int).tolist()
-                    cuts = list(pairwise(edges))
-                pending += [cut for cut in reversed(cuts) if cut[0] < cut[1]]
-        return pa.concat_tables(tables).combine_chunks(), good
+    def _reader(self, shape: Kind) -> ShapedReader:
+        if self._shaped is None or self._shaped.shape != shape:
+            self._shaped = ShapedReader(shape, self._numbers())
+        return self._shaped
 
     def _numbers(self) -> frozenset[Keys]:
         """The paths read as quantities, times of an epoch format among them."""
@@ -157,43 +111,6 @@ class ColumnarReader:
         paths = {source.resolve(s.path) for s in self.exact.slots.slots if s.kind == "number"}
         times = [source.timestamp, *([source.received_at] if source.received_at else [])]
         return frozenset(paths | {t.path for t in times if t.format != "rfc3339"})
-
-    def _schema_of(self, shape: Kind) -> pa.Schema:
-        return pa.schema(list(arrow_type(shape, self._numbers())))
-
-    def _table(self, data: pa.Buffer, rows: int, shape: Kind) -> pa.Table:
-        try:
-            table = pj.read_json(
-                pa.BufferReader(data),
-                read_options=pj.ReadOptions(use_threads=False, block_size=data.size + 1),
-                parse_options=pj.ParseOptions(
-                    explicit_schema=self._schema_of(shape), unexpected_field_behavior="error"
-                ),
-            )
-        except pa.ArrowInvalid as error:
-            raise NotColumnarError(str(error)) from None
-        if table.num_rows != rows:
-            raise NotColumnarError(f"{table.num_rows} rows of {rows} lines")
-        return table
-
-    def _parse(
-        self, lines: Lines, good: np.ndarray, shape: Kind, *, sifted: bool
-    ) -> tuple[pa.Table, np.ndarray]:
-        if sifted:
-            table, good = self._by_runs(lines, good, shape)
-        else:
-            data = lines.joined(good)
-            table = self._table(pa.py_buffer(data), int(good.sum()), shape)
-            refuse_lenient(table, shape, self._numbers(), data)
-        if not good.any():
-            return self._schema.empty_table(), good
-        at = np.flatnonzero(good)
-        fields, odd = self._fields(Columns(table, shape, lines.data), at)
-        if odd.any():
-            fields = fields.filter(pa.array(~odd))
-            good = good.copy()
-            good[at[odd]] = False
-        return fields, good
 
     def _fields(self, columns: Columns, at: np.ndarray) -> tuple[pa.Table, np.ndarray]:
         source, slots = self.exact.source, self.exact.slots

@@ -52,7 +52,7 @@ class Deduplicate(beam.PTransform):
         done = (
             pcoll
             | "Bring keys together" >> beam.GroupByKey()
-            | "First wins" >> beam.ParDo(Kernel(make, self.threads)).with_outputs()
+            | "First wins" >> beam.ParDo(Kernel(make, self.threads, self.run.run_id)).with_outputs()
         )
         done.accepted.element_type = pa.RecordBatch
         done.rejects.element_type = pa.RecordBatch

@@ -50,6 +50,7 @@ from transforms.seen_keys import ACCEPTED, CONFLICT, DUPLICATE, Horizon, SeenKey
 from transforms.slots import Slots
 from transforms.sorted_keys import SortedKeys
 from transforms.timestamps import FIRST, LAST
+from transforms.whereabouts import begin_bundle
 
 
 @dataclass
@@ -87,6 +88,9 @@ class FirstProcessed(beam.DoFn):
         self.slots = Slots.of(catalog)
         self.horizon = Horizon(catalog.dedup_horizon_us)
         self.step = uuid.uuid4().hex  # goes to all workers: this step of this job
+
+    def start_bundle(self) -> None:
+        begin_bundle(self.run.run_id)
 
     def process(
         self,

@@ -12,6 +12,8 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.metrics import BATCH_ROWS, KERNEL_US
+from transforms.told_errors import StepFailedError, may_quote, words
+from transforms.whereabouts import Place, begin_bundle, work_for
 
 THREADS = 2
 
@@ -32,12 +34,17 @@ class Kernel(beam.DoFn):
     Arrow, NumPy and DuckDB free the interpreter while they work, so two threads in one bundle are
     worth two processes, and cost nothing to start. Holds at most `threads` + 2 elements and their
     results at a time. With 0 threads each element is finished before the next, in its own window:
-    what a stream needs.
+    what a stream needs. What it fails on is told in words that quote no record; `run_id` is for
+    the log.
     """
 
-    def __init__(self, make: Callable[[], KernelFunction], threads: int = THREADS) -> None:
+    def __init__(
+        self, make: Callable[[], KernelFunction], threads: int = THREADS, run_id: str | None = None
+    ) -> None:
         self.make = make
         self.threads = threads
+        self.run_id = run_id
+        self._place = Place(run_id)
         self._function: KernelFunction | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._running: deque[Future[_Done]] = deque()
@@ -46,11 +53,14 @@ class Kernel(beam.DoFn):
         """Makes the function, and the threads that call it."""
         self._function = self.make()
         if self.threads:
-            self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="kernel")
+            self._pool = ThreadPoolExecutor(
+                self.threads, thread_name_prefix="kernel", initializer=self._begin_thread
+            )
 
     def start_bundle(self) -> None:
         """Forgets what a failed bundle left behind."""
         self._running.clear()
+        self._place = begin_bundle(self.run_id)
 
     def process(self, element: Any) -> Iterator[Any]:
         """Hands the element to a thread; gives out the results that are ready."""
@@ -80,8 +90,16 @@ class Kernel(beam.DoFn):
         if self._function is None:
             raise RuntimeError("the kernel was not set up")
         begun = time.perf_counter_ns()
-        results = list(self._function(element))
+        try:
+            results = list(self._function(element))
+        except Exception as error:
+            if may_quote(error):
+                raise StepFailedError(words(error)) from None
+            raise
         return results, (time.perf_counter_ns() - begun) // 1000
+
+    def _begin_thread(self) -> None:
+        work_for(self._place)
 
 
 def _timed(done: _Done) -> list[Tagged]:

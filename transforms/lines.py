@@ -73,23 +73,18 @@ class Lines:
             valid[i] = _decodes(self[i])
         return valid
 
-    def runs(self, chosen: np.ndarray) -> list[tuple[int, int]]:
-        """The chosen lines (a mask) as runs of neighbours: the first of each, and who follows."""
-        edges = np.diff(np.concatenate([[False], chosen, [False]]).astype(np.int8))
-        firsts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-        return list(zip(firsts.tolist(), ends.tolist(), strict=True))
+    def buffer(self, chosen: np.ndarray) -> pa.Buffer:
+        """The chosen lines (indexes, in order) with only white space between them.
 
-    def between(self, first: int, end: int) -> pa.Buffer:
-        """The lines from one to another, which is not among them; nothing is copied."""
-        at, stop = int(self.starts[first]), int(self.ends[end - 1])
-        return pa.py_buffer(self.data).slice(at, stop - at)
-
-    def joined(self, chosen: np.ndarray) -> bytes:
-        """The chosen lines (a mask) with only white space between them."""
-        if chosen.all():
-            return self.data
-        runs = ((self.starts[first], self.ends[end - 1]) for first, end in self.runs(chosen))
-        return b"\n".join([self.data[start:end] for start, end in runs])
+        Nothing is copied of neighbours.
+        """
+        breaks = np.flatnonzero(np.diff(chosen) != 1)
+        firsts, lasts = chosen[np.append(0, breaks + 1)], chosen[np.append(breaks, -1)]
+        starts, ends = self.starts[firsts].tolist(), self.ends[lasts].tolist()
+        if len(starts) == 1:
+            return pa.py_buffer(self.data).slice(starts[0], ends[0] - starts[0])
+        runs = zip(starts, ends, strict=True)
+        return pa.py_buffer(b"\n".join([self.data[start:end] for start, end in runs]))
 
     def texts(self, chosen: np.ndarray) -> pa.StringArray:
         """The chosen lines (indexes) as an Arrow column, byte for byte. They must be UTF-8."""

@@ -62,7 +62,11 @@ class Measure(beam.PTransform):
         make = partial(
             Measurer, self.run, self.catalog, self.books, self.scope, self.buckets, self.rated
         )
-        done = pcoll | "Apply meters" >> beam.ParDo(Kernel(make, self.threads)).with_outputs()
+        done = (
+            pcoll
+            | "Apply meters"
+            >> beam.ParDo(Kernel(make, self.threads, self.run.run_id)).with_outputs()
+        )
         done.partials.element_type = KEYED
         done.rejects.element_type = pa.RecordBatch
         done.counts.element_type = COUNT

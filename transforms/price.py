@@ -53,7 +53,11 @@ class Price(beam.PTransform):
     def expand(self, pcoll: beam.PCollection) -> Priced:
         """Wires `Pricer` as a kernel."""
         make = partial(Pricer, self.run, self.catalog, self.book)
-        done = pcoll | "Apply rates" >> beam.ParDo(Kernel(make, self.threads)).with_outputs()
+        done = (
+            pcoll
+            | "Apply rates"
+            >> beam.ParDo(Kernel(make, self.threads, self.run.run_id)).with_outputs()
+        )
         done.usage.element_type = pa.RecordBatch
         done.rejects.element_type = pa.RecordBatch
         counted = beam.Map(_counted).with_output_types(pa.RecordBatch)

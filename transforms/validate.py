@@ -45,7 +45,11 @@ class Validate(beam.PTransform):
     def expand(self, pcoll: beam.PCollection) -> Validated:
         """Wires `BlockReader` as a kernel."""
         make = partial(BlockReader, self.run, self.catalog, self.source, self.buckets, self.spill)
-        done = pcoll | "Read records" >> beam.ParDo(Kernel(make, self.threads)).with_outputs()
+        done = (
+            pcoll
+            | "Read records"
+            >> beam.ParDo(Kernel(make, self.threads, self.run.run_id)).with_outputs()
+        )
         done.readings.element_type = KV[int, bytes]
         done.events.element_type = pa.RecordBatch
         done.rejects.element_type = pa.RecordBatch

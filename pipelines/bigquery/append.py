@@ -138,7 +138,7 @@ class Appender:
         _LOG.warning("%s: trying again: %s", self.name, error)
         if not self._in_trouble:
             self._in_trouble = True
-            notify(f"{self.name}: trying again: {_words(error)}")
+            notify(f"{self.name}: trying again: {_words(error)}", logging.WARNING)
 
     def _is_well(self) -> None:
         if self._in_trouble:

@@ -14,7 +14,7 @@ from pathlib import Path
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 from google.cloud import bigquery
 
-from pipelines import runs
+from pipelines import runs, warehouse
 from pipelines.bigquery import registry, staging
 from pipelines.bigquery.batch_far import run_far, runs_far
 from pipelines.bigquery.client import SERVICE_ERRORS, connected
@@ -28,6 +28,7 @@ from pipelines.run import failure, overlap, run_batch
 from pipelines.settings import Settings
 from pipelines.summary import Summary
 from pipelines.views import shapes
+from transforms.whereabouts import command_is_at
 
 _LOG = logging.getLogger(__name__)
 _LOADED = ("events", "usage", "rejects", "ledger")
@@ -45,23 +46,24 @@ def run_into(
         return next(iter(run_far(dataset, [settings], options)), None)
     run_id = settings.asked.run_id or runs.new_run_id(datetime.now(UTC))
     runs.check_legal(run_id)
+    command_is_at(run_id)
     temp = options.view_as(GoogleCloudOptions).temp_location
     staging.check(dataset, temp)
     with connected(dataset) as client:
         make_tables(client, dataset)
         if settings.asked.run_id:
             wait_for_earlier(client, run_id)
-        earlier = registry.statuses(client, dataset, run_id)
-        runs.check_statuses(run_id, "batch", earlier)
+        earlier = registry.known(client, dataset, run_id)
+        runs.check_statuses(run_id, "batch", [(each.mode, each.status) for each in earlier])
         asked = replace(settings.asked, run_id=run_id)
         with staging.staged(dataset, run_id, temp) as (folder, bucket):
             staged = replace(settings, asked=asked, output=folder, max_rejects=None)
             summary = run_batch(staged, options, quiet=quiet)
             if settings.max_rejects is not None:
                 _check_rejects(folder, summary, settings.max_rejects)
-            if earlier:
-                registry.clear_run(client, dataset, run_id)
             write_views(client, dataset, shapes(settings.catalog.meters))
+            running = replace(summary.run, status="running", finished_at=None)
+            registry.begin_run(client, dataset, running, earlier)
             _load(client, dataset, settings, summary.run, folder, bucket=bucket)
             _clear(bucket)
     return summary
@@ -69,7 +71,9 @@ def run_into(
 
 def _check_rejects(folder: Path, summary: Summary, most: Decimal) -> None:
     """The share of rejects, told without the files of a folder that will be gone."""
-    received, rejected = runs.rejected(folder, summary.run.run_id)
+    run_id = summary.run.run_id
+    with warehouse.connect(folder, pending=run_id) as pending:
+        received, rejected = runs.rejected(pending, run_id)
     if rejected > most * received:
         named = ", ".join(
             f"{reason}{f' ({meter})' if meter else ''} {events:,}"
@@ -90,7 +94,6 @@ def _load(
     *,
     bucket: Bucket | None,
 ) -> None:
-    registry.write_run(client, dataset, replace(run, status="running", finished_at=None))
     try:
         for table in _LOADED:
             load_table(client, dataset, table, run, folder / table / run.run_id, bucket=bucket)

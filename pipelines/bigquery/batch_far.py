@@ -6,7 +6,7 @@ that it succeeded, which shows all of it at once. So a launch may return when th
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,22 +16,26 @@ from apache_beam.runners.runner import PipelineState
 from google.cloud import bigquery
 
 from pipelines import runs
-from pipelines.beam_options import engine_of, is_launch
+from pipelines.beam_options import engine_of
 from pipelines.bigquery import finished, registry
 from pipelines.bigquery.client import SERVICE_ERRORS, connected
 from pipelines.bigquery.dataset import PREFIX, Dataset
+from pipelines.bigquery.registry import Known
 from pipelines.bigquery.show_run import ShowRun, ended
 from pipelines.bigquery.tables import make_tables
 from pipelines.bigquery.views import write_views
 from pipelines.bigquery.write_stream import WriteBigQuery
-from pipelines.far_engine import JobGoesOnError, check_image, pipeline_of, words_of
+from pipelines.far_engine import FarEngine
+from pipelines.far_job import FarJob, JobGoesOnError, words_of
 from pipelines.metering import build
+from pipelines.notices import notify
 from pipelines.problems import JobFailedError, UserError
 from pipelines.run import begun, failure, job_of, wait_for_streams
 from pipelines.settings import Settings
 from pipelines.summary import Summary
 from pipelines.views import shapes
 from transforms.spill import IN_MEMORY
+from transforms.whereabouts import command_is_at
 
 _LOG = logging.getLogger(__name__)
 _HERE = ("fnapi", "direct", "bundlebaseddirect", "switchingdirect", "prism")
@@ -51,23 +55,28 @@ def run_far(dataset: Dataset, asked: Sequence[Settings], options: PipelineOption
     failed is visible.
     """
     _check_inputs(asked, options)
-    pipeline = pipeline_of(options)
+    engine = FarEngine.of_batch(options)
+    pipeline = engine.pipeline()
     with connected(dataset) as client:
         make_tables(client, dataset)
-        records = _records(client, dataset, asked)
+        earlier = _earlier(client, dataset, asked)
+        records = [begun(each, run_id) for each, run_id in zip(asked, earlier, strict=True)]
         write_views(client, dataset, shapes(asked[0].catalog.meters))
-        for record in records:
-            registry.write_run(client, dataset, record)
+        _begin_all(client, dataset, records, earlier)
+    command_is_at(records[0].run_id if len(records) == 1 else None)
     both = list(zip(asked, records, strict=True))
     try:
         wait_for_streams(asked[0])
         add_runs(pipeline, dataset, both)
-        _run_graph(pipeline, records[0].run_id, options)
-    except JobGoesOnError:
+        job = engine.begin(pipeline)
+        if not engine.is_left_alone:
+            _wait(job, records[0].run_id)
+    except JobGoesOnError:  # its last step may show what it does
         raise
     except BaseException as error:
         raise _given_up(dataset, [ShowRun.of(dataset, *each) for each in both], error) from error
-    if is_launch(options):
+    if engine.is_left_alone:
+        _tell(job, records, dataset)
         return []
     with connected(dataset) as client:
         done = [ended(record, "succeeded") for record in records]
@@ -91,40 +100,52 @@ def _check_inputs(asked: Sequence[Settings], options: PipelineOptions) -> None:
         raise UserError(
             [f"--input {path}: Dataflow reads gs:// and bigquery:// only" for path in local]
         )
-    check_image(options)
 
 
-def _records(
+def _earlier(
     client: bigquery.Client, dataset: Dataset, asked: Sequence[Settings]
-) -> list[runs.Run]:
-    """What runs say of themselves; of earlier attempts at them nothing is left."""
-    ids = [each.asked.run_id or runs.new_run_id(datetime.now(UTC)) for each in asked]
-    said = {run_id: registry.statuses(client, dataset, run_id) for run_id in ids}
-    for run_id in ids:
+) -> dict[str, list[Known]]:
+    """The ids of the runs, in their order, and what earlier attempts at each said of themselves."""
+    earlier: dict[str, list[Known]] = {}
+    for each in asked:
+        run_id = each.asked.run_id or runs.new_run_id(datetime.now(UTC))
         runs.check_legal(run_id)
-        runs.check_statuses(run_id, "batch", said[run_id])
-    for run_id in ids:
-        if said[run_id]:
-            registry.clear_run(client, dataset, run_id)
-    return [begun(each, run_id) for each, run_id in zip(asked, ids, strict=True)]
+        earlier[run_id] = registry.known(client, dataset, run_id)
+        said = [(attempt.mode, attempt.status) for attempt in earlier[run_id]]
+        runs.check_statuses(run_id, "batch", said)
+    return earlier
 
 
-def _run_graph(pipeline: beam.Pipeline, run_id: str, options: PipelineOptions) -> None:
-    result = pipeline.run()
-    if is_launch(options):
-        return
+def _begin_all(
+    client: bigquery.Client,
+    dataset: Dataset,
+    records: Sequence[runs.Run],
+    earlier: Mapping[str, Sequence[Known]],
+) -> None:
+    """Notes that the runs begin: all of them or none."""
+    noted: list[runs.Run] = []
     try:
-        state = result.wait_until_finish()
-    except KeyboardInterrupt:
-        try:
-            result.cancel()
-        except Exception as error:  # each runner's client fails in kinds of its own
-            raise JobGoesOnError(
-                f"run {run_id}: its job goes on, as it could not be cancelled: {words_of(error)}"
-            ) from error
+        for record in records:
+            registry.begin_run(client, dataset, record, earlier[record.run_id])
+            noted.append(record)
+    except BaseException:
+        for record in noted:
+            registry.forget(client, dataset, record)
         raise
+
+
+def _wait(job: FarJob, run_id: str) -> None:
+    state = job.wait_for_batch()
     if state not in (PipelineState.DONE, None):  # None: a runner that does not say
         raise JobFailedError(f"run {run_id} ended as {state}")
+
+
+def _tell(job: FarJob, records: Sequence[runs.Run], dataset: Dataset) -> None:
+    named = ", ".join(record.run_id for record in records)
+    notify(
+        f"run {named} begins {job.about}; when all of it holds, its last step shows it in"
+        f" {PREFIX}{dataset}: until then its status in runs is `running`"
+    )
 
 
 def _given_up(dataset: Dataset, shows: Sequence[ShowRun], error: BaseException) -> JobFailedError:

@@ -3,6 +3,7 @@
 import json
 import logging
 import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from google.api_core.exceptions import BadRequest
 from google.cloud import bigquery
 
 from pipelines.bigquery.client import SERVICE_ERRORS, ask, connected
@@ -22,6 +24,8 @@ from pipelines.runs import Begun, Run
 from transforms.tables import RUNS, TABLES
 
 _LOG = logging.getLogger(__name__)
+_FILLED = tuple(table for table in TABLES if table != "runs")
+_BUFFER = "streaming buffer"  # in the service's words against changes of rows that are new
 
 
 class Known(NamedTuple):
@@ -31,6 +35,7 @@ class Known(NamedTuple):
     status: str
     catalog_digest: str
     meters: str
+    started_at: datetime
 
 
 def statuses(client: bigquery.Client, dataset: Dataset, run_id: str) -> list[tuple[str, str]]:
@@ -53,17 +58,74 @@ def is_latest(client: bigquery.Client, dataset: Dataset, run: Run) -> bool:
 
 
 def is_empty(client: bigquery.Client, dataset: Dataset, run_id: str) -> bool:
-    """Whether a run has counted nothing."""
-    sql = f"SELECT COUNT(*) FROM {dataset.table('ledger')} WHERE run_id = @run"  # noqa: S608 - names of ours
-    ((rows,),) = (tuple(row) for row in ask(client, sql, with_values(run=run_id)))
-    return not rows
+    """Whether no table has a row of a run, but for `runs`."""
+    rows = " UNION ALL ".join(
+        f"(SELECT 1 FROM {dataset.table(table)} WHERE run_id = @run LIMIT 1)"  # noqa: S608 - names of ours
+        for table in _FILLED
+    )
+    return not list(ask(client, rows, with_values(run=run_id)))
 
 
-def clear_run(client: bigquery.Client, dataset: Dataset, run_id: str) -> None:
-    """Remove every row of a run, its rows in `runs` last: cut short, it can be done again."""
-    for table in sorted(TABLES, key=lambda table: table == "runs"):
-        sql = f"DELETE FROM {dataset.table(table)} WHERE run_id = @run"  # noqa: S608 - names of ours
-        ask(client, sql, with_values(run=run_id))
+def begin_run(
+    client: bigquery.Client, dataset: Dataset, run: Run, earlier: Iterable[Known]
+) -> None:
+    """Write that an attempt at a run begins, and remove what those before it (`earlier`) left.
+
+    Raises JobFailedError, after which nothing of this attempt is there, where another began
+    meanwhile: of two that begin at once, the one that writes later sees the other, or both do.
+    """
+    write_run(client, dataset, run)
+    before = {each.started_at for each in earlier}
+    try:
+        _check_alone(client, dataset, run, before)
+        if before:
+            clear_run(client, dataset, run.run_id, but=run)
+    except BaseException:
+        forget(client, dataset, run)
+        raise
+
+
+def _check_alone(
+    client: bigquery.Client, dataset: Dataset, run: Run, before: set[datetime]
+) -> None:
+    others = {each.started_at for each in known(client, dataset, run.run_id)} - before
+    if others != {run.started_at}:
+        raise JobFailedError(
+            f"run {run.run_id}: another command begins it at this moment, so this one does not; see"
+            " what becomes of that, or take another run id"
+        )
+
+
+def forget(client: bigquery.Client, dataset: Dataset, run: Run) -> None:
+    """Remove what an attempt at a run said of itself; where that fails, it stays there."""
+    sql = f"DELETE FROM {dataset.table('runs')} WHERE run_id = @run AND started_at = @at"  # noqa: S608 - names of ours
+    try:
+        ask(client, sql, with_values(run=run.run_id, at=run.started_at))
+    except SERVICE_ERRORS as error:
+        _LOG.warning("an attempt at run %s stays in runs: %s", run.run_id, error)
+
+
+def clear_run(
+    client: bigquery.Client, dataset: Dataset, run_id: str, *, but: Run | None = None
+) -> None:
+    """Remove every row of a run, its rows in `runs` last: cut short, it can be done again.
+
+    What an attempt (`but`) said of itself stays. Raises JobFailedError where the service keeps rows
+    that were written a moment ago.
+    """
+    given = with_values(run=run_id, but=but.started_at if but else None)
+    try:
+        for table in _FILLED:
+            ask(client, f"DELETE FROM {dataset.table(table)} WHERE run_id = @run", given)  # noqa: S608 - names of ours
+        own = "run_id = @run AND (@but IS NULL OR started_at <> @but)"
+        ask(client, f"DELETE FROM {dataset.table('runs')} WHERE {own}", given)  # noqa: S608 - names of ours
+    except BadRequest as error:
+        if _BUFFER not in error.message:
+            raise
+        raise JobFailedError(
+            f"run {run_id}: the rows of an earlier attempt cannot be removed yet: {error.message}\n"
+            "they are in no view; take another run id, or begin this one again in half an hour"
+        ) from error
 
 
 def begun(client: bigquery.Client, dataset: Dataset, run_id: str) -> Begun | None:
@@ -116,10 +178,13 @@ def windows_already_covered(
     return named_windows(rows)
 
 
-def with_values(**given: str) -> bigquery.QueryJobConfig:
-    """Values of a statement's parameters."""
+def with_values(**given: str | datetime | None) -> bigquery.QueryJobConfig:
+    """Values of a statement's parameters: texts, and moments, of which there may be none."""
     return bigquery.QueryJobConfig(
         query_parameters=[
-            bigquery.ScalarQueryParameter(name, "STRING", value) for name, value in given.items()
+            bigquery.ScalarQueryParameter(
+                name, "STRING" if isinstance(value, str) else "TIMESTAMP", value
+            )
+            for name, value in given.items()
         ]
     )

@@ -1,7 +1,7 @@
 """A stream whose tables are in BigQuery: what it asks of a dataset, and of this machine."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,7 +40,7 @@ class DatasetTables:
         return found
 
     def is_empty(self, run_id: str) -> bool:
-        """Whether the run has counted nothing."""
+        """Whether nothing that the run has read is there."""
         with connected(self._dataset) as client:
             return registry.is_empty(client, self._dataset, run_id)
 
@@ -60,6 +60,11 @@ class DatasetTables:
             if run.status == "running":
                 registry.forget_end(client, self._dataset, run.run_id)
             registry.write_run(client, self._dataset, run)
+
+    def begin_run(self, run: runs.Run, earlier: Sequence[registry.Known]) -> None:
+        """See `registry.begin_run`."""
+        with connected(self._dataset) as client:
+            registry.begin_run(client, self._dataset, run, earlier)
 
     def write_failed(self, run: runs.Run) -> None:
         """See `registry.write_failed`."""

@@ -13,6 +13,7 @@ from pipelines.bigquery.dataset import Dataset
 from pipelines.bigquery.refused import as_rejects
 from pipelines.bigquery.sink import sink_of
 from transforms.metrics import REFUSED, REFUSED_LOST
+from transforms.whereabouts import begin_bundle
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class _Append(beam.DoFn):
     run_id: str
 
     def start_bundle(self) -> None:
+        begin_bundle(self.run_id)
         self._sink = sink_of(self.dataset)
         self._clear()
 
@@ -82,9 +84,11 @@ class _Append(beam.DoFn):
             return
         # a reject of a reject would have another origin: these are still of the rows themselves
         bare = self._bare(refused, again)
-        for lost in self._sink.append("rejects", bare):
+        for _ in self._sink.append("rejects", bare):
             REFUSED_LOST.inc()
-            _LOG.error("run %s: a row of %s is lost: %s", self.run_id, self.table, lost.answer)
+            # what the service says of a row may quote it
+            what = "run %s: a row of %s is lost: its reject is refused, too"
+            _LOG.error(what, self.run_id, self.table)
 
     def _bare(self, refused: list[Refused], again: list[Refused]) -> pa.RecordBatch:
         rejects = as_rejects(self.table, refused, self.run_id, payloads=False)

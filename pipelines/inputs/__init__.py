@@ -7,7 +7,7 @@ from pipelines.inputs.block import Block, InputReadError
 from pipelines.inputs.earlier import amount, clock_arrivals, is_live, sources
 from pipelines.inputs.event_files import Amount, Needed
 from pipelines.inputs.find import InputErrors, InputFile, find_inputs
-from pipelines.inputs.pieces import Piece, read_blocks, split_into_pieces
+from pipelines.inputs.pieces import Piece, at_one_moment, read_blocks, split_into_pieces
 
 __all__ = [
     "Amount",
@@ -18,6 +18,7 @@ __all__ = [
     "Needed",
     "Piece",
     "amount",
+    "at_one_moment",
     "clock_arrivals",
     "find_inputs",
     "is_live",

@@ -16,7 +16,7 @@ from google.cloud import bigquery
 
 from pipelines.bigquery.client import SERVICE_ERRORS, ask, connected
 from pipelines.bigquery.dataset import PREFIX, Dataset
-from pipelines.inputs.bigquery_rows import DAYS, Snapshot, spool
+from pipelines.inputs.bigquery_rows import DAYS, Reading, Snapshot, spool
 from pipelines.inputs.block import Block, InputReadError
 from pipelines.inputs.event_files import EVENT_COLUMNS, Amount, Needed, read_events
 from pipelines.inputs.find import InputErrors
@@ -53,20 +53,29 @@ def find_table(text: str) -> tuple[str, int]:
     return f"{PREFIX}{dataset}.{_NAME}", tables[0].num_bytes or 0
 
 
-def read_table(path: str, block_bytes: int, needed: Needed | None = None) -> Iterator[Block]:
-    """Events of a dataset, all or those that are needed; see `read_events`.
+def fix_table(path: str, needed: Needed | None = None) -> Reading:
+    """What a run reads of a dataset that begins now: the events of this moment.
+
+    However often and wherever they are read then, they are the same. Raises InputReadError.
+    """
+    with _asked(path) as (client, dataset):
+        runs, moment = _runs(client, dataset)
+        wanted = _known_to_be_enough(client, dataset, runs, needed)
+        days = tuple(_days_beside(client, dataset, wanted)) if wanted else None
+        snapshot = Snapshot(dataset, _NAME, moment, frozenset(run.run_id for run in runs))
+        return Reading(snapshot, wanted, days)
+
+
+def read_table(path: str, block_bytes: int, reading: Reading) -> Iterator[Block]:
+    """Events of a dataset; see `read_events`.
 
     The columns that are needed are put into Parquet files first, in a temporary folder: it takes
     about as much room as the payloads take compressed. Raises InputReadError.
     """
     with tempfile.TemporaryDirectory(prefix="meterbeam-") as folder:
-        with _asked(path) as (client, dataset):
-            runs, moment = _runs(client, dataset)
-            wanted = _known_to_be_enough(client, dataset, runs, needed)
-            days = _days_beside(client, dataset, wanted) if wanted else None
-            snapshot = Snapshot(dataset, _NAME, moment, frozenset(run.run_id for run in runs))
-            files = spool(snapshot, Path(folder), wanted, days)
-        yield from read_events(path, files, block_bytes, wanted)
+        with _told(path):
+            files = spool(reading, Path(folder))
+        yield from read_events(path, files, block_bytes, reading.needed)
 
 
 def amount(path: str, needed: Needed | None) -> Amount:
@@ -167,9 +176,14 @@ def _amiss(table: bigquery.Table) -> Iterator[str]:
 def _asked(path: str) -> Iterator[tuple[bigquery.Client, Dataset]]:
     """A client for the dataset of an input; what goes wrong becomes an InputReadError."""
     dataset = _dataset(path)
+    with _told(path), connected(dataset) as client:
+        yield client, dataset
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
     try:
-        with connected(dataset) as client:
-            yield client, dataset
+        yield
     except (UserError, JobFailedError, *SERVICE_ERRORS) as error:
         raise InputReadError(f"{path} cannot be read: {error}") from error
 

@@ -44,19 +44,29 @@ class Snapshot:
     run_ids: frozenset[str]
 
 
-def spool(
-    snapshot: Snapshot, folder: Path, needed: Needed | None, days: Sequence[int] | None
-) -> list[Path]:
+@dataclass(frozen=True)
+class Reading:
+    """What is to be read of a snapshot: all of it, or with `needed` its range.
+
+    And some days (since the epoch) beside that, or all where there are too many.
+    """
+
+    snapshot: Snapshot
+    needed: Needed | None
+    days: tuple[int, ...] | None
+
+
+def spool(reading: Reading, folder: Path) -> list[Path]:
     """Parquet files with the events of the runs that count, in a folder.
 
-    With `needed` those of its range and of some days (since the epoch) beside it. Up to four
-    streams are read at once, each into a file of its own. Holds 16 MiB and an answer of the service
-    for each.
+    Up to four streams are read at once, each into a file of its own. Holds 16 MiB and an answer of
+    the service for each.
     """
+    snapshot = reading.snapshot
     with _read_client() as client:
         session = client.create_read_session(
             parent=f"projects/{snapshot.dataset.project}",
-            read_session=_wanted(snapshot, _restriction(needed, days)),
+            read_session=_wanted(snapshot, _restriction(reading.needed, reading.days)),
             max_stream_count=_AT_ONCE,
         )
         schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
 
 import numpy as np
 import pyarrow as pa
@@ -82,7 +81,8 @@ class BlockBuilder:
         self._clear()
 
     def _clear(self) -> None:
-        self._data = BytesIO()
+        self._data: list[memoryview] = []
+        self._size = 0
         self._offsets: list[np.ndarray] = []
         self._malformed: list[np.ndarray] = []
         self._oversized: list[tuple[int, bytes]] = []
@@ -93,7 +93,8 @@ class BlockBuilder:
             return
         kept = self._without_oversized(records)
         _, data = byte_parts(kept.lines)
-        self._data.write(data.data)
+        self._data.append(data.data)
+        self._size += len(data)
         self._offsets.append(kept.offsets)
         self._malformed.append(kept.malformed)
         yield from self._if_full()
@@ -105,19 +106,19 @@ class BlockBuilder:
 
     def _if_full(self) -> Iterator[Block]:
         oversized = sum(len(first) for _, first in self._oversized)
-        if self._data.tell() + oversized >= self.block_bytes:
+        if self._size + oversized >= self.block_bytes:
             yield from self.finish()
 
     def finish(self) -> Iterator[Block]:
         """The block gathered so far, if there is anything in it."""
-        if not self._data.tell() and not self._oversized:
+        if not self._size and not self._oversized:
             return
         # an empty array in front: there may be oversized records only
         offsets = np.concatenate([np.zeros(0, np.int64), *self._offsets])
         malformed = np.concatenate([np.zeros(0, bool), *self._malformed])
         block = Block(
             self.path,
-            self._data.getvalue(),
+            b"".join(self._data),
             offsets=offsets,
             malformed=frozenset(np.flatnonzero(malformed).tolist()),
             oversized=tuple(self._oversized),

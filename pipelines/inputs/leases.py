@@ -4,6 +4,7 @@ A message that was pulled is leased: the service delivers it again, under the sa
 acknowledged, or its lease extended, in time.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ FIRST_LEASE_S = 10.0
 
 LEASE_S = 60.0
 _AHEAD_S = 7.0
+_NONE = ""  # in place of the name of a delivery that another reader had
 
 
 @dataclass(slots=True)
@@ -66,7 +68,15 @@ class Leases:
 
     def answer(self, messages: Iterable[Message]) -> None:
         """Have messages acknowledged of which nothing is to be kept."""
-        self._answerable.extend(message.ack_id for message in messages)
+        self.owe(message.ack_id for message in messages)
+
+    def expect(self, number: int, ids: Sequence[str]) -> None:
+        """Take messages for held that another reader has read, as the batch of a number.
+
+        They may be delivered again, and are acknowledged with the others of their batch, or later.
+        """
+        self._held.update((each, _Lease(_NONE, math.inf)) for each in ids)
+        self._batches.append((number, list(ids), 0))
 
     def give_out(self, number: int, messages: Sequence[Message]) -> None:
         """Say that messages which are held became the batch of a number; numbers only grow."""
@@ -78,10 +88,15 @@ class Leases:
         answered, self._answerable = self._answerable, []
         while self._batches and self._batches[0][0] <= safe:
             _, ids, size = self._batches.popleft()
-            answered.extend(self._held.pop(each).ack_id for each in ids)
+            ack_ids = (self._held.pop(each).ack_id for each in ids)
+            answered.extend(each for each in ack_ids if each != _NONE)
             self.held_bytes -= size
             self._remember(ids, now)
         return answered
+
+    def owe(self, ack_ids: Iterable[str]) -> None:
+        """Have deliveries acknowledged that could not be."""
+        self._answerable.extend(ack_ids)
 
     def extend(self, now: float) -> list[str]:
         """What is to be leased for another `LEASE_S`, lest it be delivered again."""
@@ -92,7 +107,7 @@ class Leases:
 
     def give_up(self) -> list[str]:
         """All that is held, which is no longer."""
-        held = [lease.ack_id for lease in self._held.values()]
+        held = [each.ack_id for each in self._held.values() if each.ack_id != _NONE]
         self._held.clear()
         self._batches.clear()
         self.held_bytes = 0

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
 
 from pipelines.inputs.block import (
     KEPT_OF_OVERSIZED,
@@ -93,13 +92,14 @@ class _Oversized:
 class _Lines:
     """Bytes on their way into blocks.
 
-    `held` are the bytes from offset `start` on, of which `whole` are whole lines; `last` is the
-    last byte that came.
+    `held` are `size` bytes from offset `start` on, piece by piece, of which `whole` are whole
+    lines; `last` is the last byte that came.
     """
 
     def __init__(self, path: str, start: int, block_bytes: int) -> None:
         self.path, self.start, self.block_bytes = path, start, block_bytes
-        self.held, self.whole, self.last = BytesIO(), 0, b""
+        self.held: list[bytes] = []  # joined once, as a buffer that grows is copied many times
+        self.size, self.whole, self.last = 0, 0, b""
         self.oversized: _Oversized | None = None
 
     def add(self, data: bytes) -> Iterator[Block]:
@@ -113,27 +113,31 @@ class _Lines:
                 return
             yield from self._pass_over()
             data = data[cut:]
-        before = self.held.tell()
-        self.held.write(data)
-        self.last = data[-1:]
         if b"\n" in data:
-            self.whole = before + data.rfind(b"\n") + 1
-        if self.whole and self.held.tell() > self.block_bytes:
+            self.whole = self.size + data.rfind(b"\n") + 1
+        self._hold(data)
+        self.last = data[-1:]
+        if self.whole and self.size > self.block_bytes:
             yield self._take()
 
     def finish(self) -> Iterator[Block]:
         """Give what is left; the last line may be without an end."""
-        if self.oversized is None and self.held.tell() - self.whole > LARGEST_RECORD:
+        if self.oversized is None and self.size - self.whole > LARGEST_RECORD:
             yield from self._set_apart()
         if self.oversized is not None:
             yield from self._pass_over()
-        self.whole = self.held.tell()
+        self.whole = self.size
         if self.whole:
             yield self._take()
 
+    def _hold(self, data: bytes) -> None:
+        if data:
+            self.held.append(data)
+            self.size += len(data)
+
     def _too_long(self, data: bytes) -> bool:
         """Whether the line in progress is certain to be over the limit, with what comes now."""
-        known, newline = self.held.tell() - self.whole, data.find(b"\n")
+        known, newline = self.size - self.whole, data.find(b"\n")
         if newline < 0:
             # one byte more may yet be half of the line end
             return known + len(data) > LARGEST_RECORD + 1
@@ -145,8 +149,8 @@ class _Lines:
         if self.whole:
             yield self._take()
         self.oversized = _Oversized(self.start)
-        self.oversized.add(self.held.getvalue())
-        self.held = BytesIO()
+        self.oversized.add(b"".join(self.held))
+        self.held, self.size = [], 0
 
     def _pass_over(self) -> Iterator[Block]:
         """Leave a line over the limit behind."""
@@ -160,12 +164,20 @@ class _Lines:
 
     def _take(self) -> Block:
         """The whole lines as a block; what is after them stays."""
-        self.held.seek(self.whole)
-        rest = self.held.read()
-        # cut to its size first, the buffer gives its bytes without a copy
-        self.held.truncate(self.whole)
-        block = Block(self.path, self.held.getvalue(), self.start)
+        rest = self._rest()
+        block = Block(self.path, b"".join(self.held), self.start)
         self.start += self.whole
-        self.held, self.whole = BytesIO(), 0
-        self.held.write(rest)
+        self.held, self.size, self.whole = [], 0, 0
+        self._hold(rest)
         return block
+
+    def _rest(self) -> bytes:
+        """What is after the whole lines, taken out of what is held."""
+        rest = b""
+        while self.size > self.whole:
+            piece = self.held.pop()
+            self.size -= len(piece)
+            cut = max(self.whole - self.size, 0)
+            self._hold(piece[:cut])
+            rest = piece[cut:] + rest
+        return rest

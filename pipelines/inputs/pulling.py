@@ -1,9 +1,12 @@
 """Pulling from a subscription in the background, and keeping what was pulled until it is safe."""
 
+import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+
+from google.api_core.exceptions import RetryError
 
 from pipelines.inputs.block import InputReadError
 from pipelines.inputs.leases import LEASE_S, Leases
@@ -28,7 +31,7 @@ class _Trouble:
     def tell(self, error: Exception) -> None:
         if not self.on:
             self.on = True
-            notify(f"{self.address}: trying again: {error}")
+            notify(f"{self.address}: trying again: {error}", logging.WARNING)
 
     def over(self) -> None:
         self.on = False
@@ -40,12 +43,14 @@ class Pulling:
     A thread pulls, as long as less than two batches wait and less than 200,000 messages and 256 MiB
     are held; another acknowledges the batches up to the number that `safe` gives, and leases the
     rest anew before their time is over. Holds the messages that wait, and an id of all that are
-    held or were held within 10 minutes: see `Leases`.
+    held or were held within 10 minutes: see `Leases`. acknowledged: the number up to which no
+    acknowledgement of a batch is left to be sent.
     """
 
     def __init__(self, address: str, batch_rows: int, safe: Callable[[], int]) -> None:
         self.address, self.batch_rows = address, batch_rows
         self._safe = safe
+        self.acknowledged = -(1 << 63)
         self._leases = Leases()
         self._waiting: deque[tuple[float, Message]] = deque()
         self._waiting_bytes = 0
@@ -110,6 +115,11 @@ class Pulling:
             self._waiting.extendleft((now, message) for message in reversed(messages))
             self._waiting_bytes += sum(len(message.data) for message in messages)
 
+    def expect(self, number: int, ids: Sequence[str]) -> None:
+        """Say which messages another reader has read, and what batch they became there."""
+        with self._lock:
+            self._leases.expect(number, ids)
+
     def give_out(self, number: int, messages: list[Message]) -> None:
         """Say what batch messages became; numbers only grow."""
         with self._lock:
@@ -143,7 +153,8 @@ class Pulling:
             self._keeper.acknowledge(safe, _END_S)
             self._keeper.extend(unsafe, 0, _END_S)
         except Exception as error:  # noqa: BLE001 - the service delivers them again by itself
-            notify(f"{self.address}: messages may be delivered again: {error}")
+            text = f"{self.address}: messages may be delivered again: {error}"
+            notify(text, logging.WARNING)
         self._keeper.close()
 
     def _batch(self) -> Iterable[Message]:
@@ -190,10 +201,14 @@ class Pulling:
                 self._changed.notify_all()
             try:
                 self._keeper.acknowledge(answered)
+                answered, self.acknowledged = [], safe
                 self._keeper.extend(due, LEASE_S)
                 self._keep_trouble.over()
             except Exception as error:  # noqa: BLE001 - then they come again, and are known
                 self._keep_trouble.tell(error)
+                if isinstance(error, RetryError):  # it may pass later; what does not would stay
+                    with self._lock:
+                        self._leases.owe(answered)
 
     def _run(self, work: Callable[[], None]) -> None:
         try:

@@ -49,6 +49,8 @@ VIEWS = (
     "rejects_by_day",
     "ingest_delay",
 )
+# what a run is checked by before it shows
+_CHECKS = VIEWS[: VIEWS.index("steps/ranked")]
 DASHBOARDS = VIEWS[VIEWS.index("steps/daily_usage") :]  # which no other view reads
 TAKEN = {"current", "by_day", "by_week", "by_month"}  # meters of these names get no usage_<meter>
 _OF_CATALOG = re.compile(r"\bdimension_(?:names|value)\b")
@@ -99,15 +101,15 @@ def views_sql(
 ) -> Iterator[str]:
     """Give the statements that make all views over the folder `out`, in their order.
 
-    Where the rows of the run `pending` show as if it had succeeded, it is to check that run: views
-    for users are left out.
+    Where the rows of the run `pending` show as if it had succeeded, it is to check that run: only
+    the views for that are made.
     """
     # DuckDB looks through a view to the last file when it makes a view of it. So those that many
     # others read are made last, with something of the same columns in their place till then.
     for table in TABLES:
         yield _view(f"stored.{table}", _reading(out / table, "_columns.parquet"))
     yield _view("stored.meters", _meters_sql(meters))
-    for name in VIEWS if pending is None else VIEWS[: -len(DASHBOARDS)]:
+    for name in VIEWS if pending is None else _CHECKS:
         sql = "SELECT * FROM stored.usage" if name == "usage_current" else view_sql(name)
         shown = ""
         if name == "steps/shown_runs" and pending is not None:
@@ -119,7 +121,7 @@ def views_sql(
         for meter, shape in meters.items():
             if meter not in TAKEN:
                 yield _view(f"usage_{meter}", _usage_of_meter(meter, shape.dimensions))
-    yield _view("usage_current", for_duckdb(view_sql("usage_current")))
+        yield _view("usage_current", for_duckdb(view_sql("usage_current")))
     yield from stored_sql(out)
 
 

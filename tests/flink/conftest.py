@@ -1,4 +1,4 @@
-"""One cluster for all tests of Flink, with workers whose disk takes its time."""
+"""A cluster for the tests of a file, with workers whose disk takes its time."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 SLOW_S = 0.5
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster whose workers know the sources of these tests too."""
     known = [HERE / "slow", HERE, HERE.parent, HERE.parent.parent]

@@ -48,9 +48,18 @@ class FarDesk(DatasetDesk):
         self, dataflow: DataflowService, address: str, *more: object, fails: int = 0
     ) -> Result:
         """One on Dataflow."""
+        return self.here(self.far(address, *self.on(dataflow), *more), fails)
+
+    def launch_batch(self, dataflow: DataflowService, *more: object, fails: int = 0) -> Result:
+        """A batch run there, over the files that the bucket has."""
+        words = self.far("gs://bucket/*.ndjson", *self.on(dataflow), *more)
+        return self.here([word for word in words if word != "--streaming"], fails)
+
+    def on(self, dataflow: DataflowService) -> list[str]:
+        """The options of a job on Dataflow."""
         place = ["--project=p", "--region=europe-west1", f"--dataflow_endpoint={dataflow.address}"]
         job = ["--runner=DataflowRunner", "--no_auth", f"--sdk_container_image={IMAGE}"]
-        return self.here(self.far(address, *job, *place, *more), fails)
+        return [*job, *place]
 
     def status(self, run_id: str = "live") -> str:
         """That of a run."""

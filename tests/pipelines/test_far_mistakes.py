@@ -68,3 +68,11 @@ def test_a_mistake_is_said_before_anything_is_asked(
     assert words in " ".join(said.stderr.split())
     assert "Traceback" not in said.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_is_no_dataset_is_said_once(tmp_path: Path) -> None:
+    desk = StreamDesk(tmp_path)
+    output = "bigquery://my_project.metering"
+    said = desk.here(desk.arguments("--input", "none.ndjson", out=output), fails=2)  # type: ignore[arg-type]
+    assert said.stderr.count(output) == 1
+    assert "'my_project' is no id of a project" in said.stderr

@@ -11,6 +11,7 @@ from pathlib import Path
 import far_desk
 import pytest
 from apache_beam.portability.api import beam_runner_api_pb2 as api
+from apache_beam.utils.retry import Clock
 from bigquery_emulator import PROJECT, Emulator, emulating_bigquery
 from bigquery_write_service import write_service
 from dataflow_service import DataflowService, dataflow_service
@@ -18,7 +19,7 @@ from far_desk import FarDesk
 from google.cloud.dataflow_v1beta3 import JobType
 from storage_server import storing
 
-from pipelines import far_engine
+from pipelines import far_job
 from pipelines.bigquery.connection import EMULATOR
 from pipelines.bigquery.dataset import Dataset
 from pubsub_emulator import Emulator as Messages
@@ -57,7 +58,7 @@ def address(service: Messages) -> str:
 
 @pytest.fixture
 def dataflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[DataflowService]:
-    monkeypatch.setattr(far_engine, "_POLL_S", 0.01)
+    monkeypatch.setattr(far_job, "_POLL_S", 0.01)
     with dataflow_service() as running:
         yield running
 
@@ -111,8 +112,9 @@ def test_dataflow_gets_the_whole_job_and_the_command_returns(
 
 
 def test_a_run_has_one_job_and_those_that_take_its_place(
-    desk: FarDesk, dataflow: DataflowService, address: str
+    desk: FarDesk, dataflow: DataflowService, address: str, service: Messages
 ) -> None:
+    elsewhere = service.subscribe("elsewhere")
     named = [LEFT, "--job_name=metering", "--run-id", "live"]
     nobody = desk.launch(dataflow, address, *named, "--update", fails=2)
     assert "there is no such run" in nobody.stderr
@@ -125,6 +127,13 @@ def test_a_run_has_one_job_and_those_that_take_its_place(
     assert desk.status() == "running"
     again = desk.launch(dataflow, address, *named, fails=2)
     assert "Launch it with --update" in again.stderr
+    nameless = [LEFT, "--job_name=others", "--run-id", "live", "--update"]
+    nobody = desk.launch(dataflow, address, *nameless, fails=2)
+    assert "no job named others runs in europe-west1" in nobody.stderr
+    changed = ["--source", "recorded", "--buckets", "8", "--update"]
+    other = desk.launch(dataflow, elsewhere, *named, *changed, fails=2)
+    for word in ("buckets", "source", "subscription"):
+        assert f"--update: the running job has another {word}, and" in other.stderr
     desk.launch(dataflow, address, *named, "--update")
     first, second = dataflow.jobs
     assert ("replaceJobId" in first, second["replaceJobId"]) == (False, "job-1")
@@ -157,6 +166,35 @@ def test_a_job_that_is_drained_ends_its_run(
     cut = desk.launch(dataflow, address, "--run-id", "cut", fails=1)
     assert "job job-2: CANCELLED" in cut.stderr
     assert desk.status("cut") == "failed"
+
+
+def test_a_job_that_may_have_begun_or_may_go_on_leaves_its_run_running(
+    desk: FarDesk, dataflow: DataflowService, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Clock, "sleep", lambda *_: None)
+    monkeypatch.setattr(far_job, "_PATIENCE_S", 0.1)
+    dataflow.is_lost = True
+    lost = desk.launch(dataflow, address, LEFT, "--run-id", "lost", fails=1)
+    assert "dataflow was asked to begin the job, and may have: " in lost.stderr
+    assert dataflow.jobs
+    dataflow.is_lost, dataflow.is_silent = False, True
+    silent = desk.launch(dataflow, address, "--run-id", "silent", fails=1)
+    assert "may go on, dataflow does not say how it is: " in silent.stderr
+    assert "the run stays `running`: see at the engine" in silent.stderr
+    assert (desk.status("lost"), desk.status("silent")) == ("running", "running")
+
+
+def test_a_batch_run_that_is_not_waited_for_says_where_it_is(
+    desk: FarDesk, dataflow: DataflowService
+) -> None:
+    dataflow.states = deque(["JOB_STATE_CANCELLED"])
+    (desk.bucket / "a.ndjson").write_text(f"{event(1, 3)}\n")
+    done = desk.launch_batch(dataflow, LEFT, "--run-id", "nightly")
+    assert "run nightly begins as job job-1 of Dataflow, see https://console" in done.stderr
+    assert f"its last step shows it in bigquery://{desk.dataset}" in done.stderr
+    (job,) = dataflow.jobs
+    assert job["type"] == JobType.JOB_TYPE_BATCH
+    assert desk.status("nightly") == "running"
 
 
 def test_a_stream_runs_where_neither_engine_nor_workers_are_of_the_command(

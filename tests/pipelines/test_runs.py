@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from stored_rows import Store, at, event_row, ledger_row, new_store, reject_row, run_row, usage_row
 
+from pipelines import warehouse
 from pipelines.runs import (
     Run,
     RunIdError,
@@ -17,6 +19,11 @@ from pipelines.runs import (
     windows_already_covered,
     write_failed,
 )
+
+
+def pending(store: Store, run_id: str) -> duckdb.DuckDBPyConnection:
+    """The views as they are when the run is visible."""
+    return warehouse.connect(store.out, pending=run_id)
 
 
 @pytest.fixture
@@ -95,22 +102,22 @@ def test_a_run_is_checked_before_it_shows(store: Store) -> None:
         ledger_row("other", "received", 3),
     )
     store.add("usage", usage_row("r", 1, 2), usage_row("other", 1))
-    assert verify_ledger(store.out, "r") == []
+    assert verify_ledger(pending(store, "r"), "r") == []
     assert store.query("SELECT COUNT(*) FROM ledger_balance") == [(0,)]
-    assert verify_ledger(store.out, "other") == [
+    assert verify_ledger(pending(store, "other"), "other") == [
         "3 records were received, but 0 accepted, 0 duplicates and 0 rejected",
         "meter calls: 0 events metered, but 1 in usage",
     ]
-    assert verify_ledger(store.out, "none") == ["run none is not in runs"]
+    assert verify_ledger(pending(store, "none"), "none") == ["run none is not in runs"]
     store.add("ledger", ledger_row("r", "rejected", 1, meter="calls", reason="too_late"))
-    assert verify_ledger(store.out, "r") == [
+    assert verify_ledger(pending(store, "r"), "r") == [
         "meter calls: 2 events matched, but 2 metered and 1 rejected"
     ]
 
 
 def test_a_record_that_two_meters_rejected_is_one_reject(store: Store) -> None:
     store.run(run_row("r", status="running"))
-    assert rejected(store.out, "r") == (0, 0)
+    assert rejected(pending(store, "r"), "r") == (0, 0)
     store.add("ledger", ledger_row("r", "received", 3))
     store.add("ledger", ledger_row("r", "received", 4, period_start=at(1)))
     store.add("ledger", ledger_row("r", "matched", 4, meter="calls"))
@@ -122,7 +129,7 @@ def test_a_record_that_two_meters_rejected_is_one_reject(store: Store) -> None:
         reject_row("r", "total_out_of_range", 3),
         reject_row("r", "refused", 4, meter=None),
     )
-    assert rejected(store.out, "r") == (7, 2)
+    assert rejected(pending(store, "r"), "r") == (7, 2)
 
 
 def test_covered_windows_are_found_with_the_run_that_has_them(store: Store) -> None:
@@ -136,7 +143,7 @@ def test_covered_windows_are_found_with_the_run_that_has_them(store: Store) -> N
     store.add("usage", usage_row("old", 0), usage_row("failed", 1), usage_row("old", 8))
     store.add("rejects", reject_row("old", "invalid_value", 2.5), reject_row("s", "too_late", 7))
     store.add("usage", usage_row("s", 4), usage_row("s", 6))
-    found = windows_already_covered(store.out, run)
+    found = windows_already_covered(pending(store, "new"), "new")
     assert len(found) == 6
     assert [(int(window.start_us // 3.6e9) % 24, window.run_id) for window in found[:9]] == [
         (0, "old"),
@@ -155,10 +162,10 @@ def test_covered_windows_are_found_with_the_run_that_has_them(store: Store) -> N
 def test_all_covered_windows_are_counted_and_the_first_are_named(store: Store) -> None:
     run = run_row("new", status="running", started_at=at(0, 5))
     store.run(run, run_row("old"))
-    assert not windows_already_covered(store.out, run)
+    assert not windows_already_covered(pending(store, "new"), "new")
     for run_id in ("new", "old"):
         store.add("usage", *(usage_row(run_id, hour) for hour in range(23)))
-    found = windows_already_covered(store.out, run)
+    found = windows_already_covered(pending(store, "new"), "new")
     assert len(found) == 23
     assert len(found[:100]) == 20
 

@@ -15,7 +15,7 @@ from transforms.live_totals import LIVE_TOTALS
 def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """All that the user is told."""
     texts: list[str] = []
-    monkeypatch.setattr(stream_progress, "notify", texts.append)
+    monkeypatch.setattr(stream_progress, "notify", lambda text, _level: texts.append(text))
     monkeypatch.setattr(HELD, "reloaded", HELD.reloaded)
     yield texts
     LIVE_TOTALS.reset()

@@ -31,10 +31,14 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Image:
-    """An image as far as the launcher sees it: its Python, and its main."""
+    """An image as far as the launcher sees it: its Python, and its main.
+
+    wheels: the folder with the wheel that was installed into it.
+    """
 
     python: Path
     main: Path
+    wheels: Path
 
 
 def checked(spec: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, str]:

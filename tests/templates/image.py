@@ -16,7 +16,8 @@ from flex_launcher import Image
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "templates" / "Dockerfile"
-_INSTRUCTION = re.compile(r"^([A-Z]+) (.*(?:\\\n.*)*)$", re.MULTILINE)
+_PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+_INSTRUCTION = re.compile(r"^([A-Z]+) ((?:.*\\\n)*.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,11 @@ def make_image(folder: Path) -> Image:
     build = folder / "build"
     build.mkdir()
     context(build)
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    how = ["--no-deps", "--no-build-isolation", "--wheel-dir", "dist", "."]
-    subprocess.run([*pip, "wheel", *how], cwd=build, check=True)
+    wheel = wheel_of(build, folder / "dist")
     python = folder / "env" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "env"], check=True)
-    (wheel,) = (build / "dist").glob("*.whl")
     install = ["--python", python, "install", "--no-deps", "--no-index", wheel]
-    subprocess.run([*pip, *map(str, install)], check=True)
+    subprocess.run([*_PIP, *map(str, install)], check=True)
     packages = next((folder / "env" / "lib").glob("python*/site-packages"))
     # a path in such a file is a place to look at, and what it has of such files does not count: so
     # the checkout, which is installed there by one, is out of reach
@@ -81,7 +79,15 @@ def make_image(folder: Path) -> Image:
     (folder / "template").mkdir()
     main = Path(shutil.copy(ROOT / "templates" / "main.py", folder / "template"))
     shutil.rmtree(build)
-    return Image(python, main)
+    return Image(python, main, wheel.parent)
+
+
+def wheel_of(source: Path, folder: Path) -> Path:
+    """Makes a wheel of what is in a folder, with what this environment has, into another."""
+    how = ["--no-deps", "--no-build-isolation", "--wheel-dir", folder, source]
+    subprocess.run([*_PIP, "wheel", *map(str, how)], check=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
 
 
 def _packages() -> Path:

@@ -97,3 +97,20 @@ def test_what_is_no_record_is_acknowledged_and_not_held() -> None:
     assert made.held == 0
     assert made.settle(-1, 0) == ["a.0"]
     assert made.settle(-1, 0) == []
+
+
+def test_what_another_reader_has_read_is_acknowledged_when_it_comes_again() -> None:
+    made = Leases()
+    made.expect(1, ["a", "b"])
+    assert made.take_in([delivery("a", 1)], 0) == []
+    assert made.extend(0) == []
+    assert made.settle(1, 1) == ["a.1"]
+    assert made.take_in([delivery("b", 1), delivery("c")], 2) == [delivery("c")]
+    assert made.settle(1, 2) == ["b.1"]
+    assert made.give_up() == ["c.0"]
+
+
+def test_what_could_not_be_acknowledged_is_tried_again() -> None:
+    made = held("a")
+    made.owe(made.settle(1, 1))
+    assert made.settle(1, 2) == ["a.0"]

@@ -1,0 +1,1 @@
+"""What a fixed run does, counted: instructions, allocations, bytes and requests, never seconds."""
