@@ -16,7 +16,7 @@ from transforms.leniency import Leniency, NotColumnarError
 from transforms.lines import Lines
 from transforms.shape import Keys, Kind, arrow_type, decoder
 
-_SLICE = 1 << 19
+_SLICE = 1 << 20
 _FEW = 32
 _LEAST_HINTS, _HINTS_SHARE = 64, 100
 _ROW = re.compile(r"in row ([0-9]+)$")
