@@ -3,24 +3,21 @@
 import argparse
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
-from flink_cluster import OPTIONS, Cluster, until
+from flink_cluster import Cluster
 from flink_scale_source import Blocks, ReadDistinct
+from live_run import dimensions, graph_on
 from live_stream import resident
 
-from pipelines import runs, warehouse
-from pipelines.metering import Job, build
+from pipelines import warehouse
+from pipelines.metering import Job
 from pipelines.parquet_sink import WriteParquet
-from pipelines.views import shapes
 from rates import load_rates
 from transforms.catalog_file import load_catalog
 from transforms.live import Live
@@ -65,42 +62,14 @@ class Stream:
         with warehouse.written_aside(self.gate) as aside:
             aside.write_text(str(blocks))
 
-    @contextmanager
-    def runs_on(self, flink: Cluster) -> Iterator[str]:
+    def runs_on(self, flink: Cluster) -> AbstractContextManager[str]:
         """While it runs; gives the job's id."""
-        warehouse.prepare(self.out)
-        warehouse.write_views(self.out, shapes(self.catalog.meters))
-        runs.write_run(self.out, self._record())
-        pipeline = beam.Pipeline(options=PipelineOptions([*OPTIONS, *STREAMING]))
-        build(pipeline, self._job())
-        pipeline.run()
-        until(lambda: flink.runs() and flink.jobs()[-1]["tasks"]["total"])
-        job = flink.jobs()[-1]["jid"]
-        try:
-            yield job
-        finally:
-            flink.cancel(job)
-            until(lambda: flink.jobs()[-1]["state"] == "CANCELED")
-
-    def _record(self) -> runs.Run:
-        return runs.Run(
-            run_id="live",
-            mode="streaming",
-            status="running",
-            range_start=None,
-            range_end=None,
-            meters=tuple(meter.name for meter in self.catalog.meters),
-            started_at=self.started,
-            finished_at=None,
-            catalog_digest=self.catalog.digest,
-            rates_digest=None,
-        )
+        return graph_on(flink, self.out, self.started, self._job(), STREAMING)
 
     def _job(self) -> Job:
-        dimensions = {
-            meter.name: tuple(name for name, _ in meter.dimensions) for meter in self.catalog.meters
-        }
-        book = load_rates([("rates.csv", (HERE / "live_rates.csv").read_bytes())], dimensions)
+        book = load_rates(
+            [("rates.csv", (HERE / "live_rates.csv").read_bytes())], dimensions(self.catalog)
+        )
         return Job(
             run=Run("live", micros_of(self.started)),
             catalog=self.catalog,

@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import RLock, Thread
+from http.server import BaseHTTPRequestHandler
+from threading import RLock
 from typing import Any, Literal
 from urllib.parse import urlsplit
+
+from http_server import serving
 
 Fault = Literal["none", "busy", "lost", "kill", "kill before", "kill, then land"]
 _VIEW = re.compile(r"CREATE OR REPLACE VIEW `[^`]*\.(\w+)`")
@@ -221,13 +223,5 @@ def fronting(target: str, views: frozenset[str]) -> Iterator[tuple[str, Front]]:
     """The address of such a front of an emulator, and the front."""
     front = Front(target, views)
     handler = type("Handler", (_Handler,), {"front": front})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", front
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(handler) as port:
+        yield f"http://127.0.0.1:{port}", front

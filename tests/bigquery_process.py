@@ -3,18 +3,16 @@
 `python tests/bigquery_process.py` makes the environment ahead of the tests.
 """
 
-import hashlib
 import http.client
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +20,7 @@ from typing import Any
 
 import grpc
 from emulator_process import NoEmulatorError
-from made_once import alone_in
+from made_once import NoEnvironmentError, environment
 
 _REQUIREMENTS = Path(__file__).with_name("bigquery_requirements.txt")
 _START_S, _END_S = 60.0, 5.0
@@ -82,46 +80,20 @@ def bigquery_process() -> Iterator[Service]:
 
 
 def made_environment() -> Path:
-    """The environment the emulator runs in: made once for its requirements and this Python.
+    """The environment the emulator runs in, made first if it is not there.
 
-    Of several processes that want it, one makes it. Raises NoEmulatorError.
+    Raises NoEmulatorError.
     """
-    place = _place()
-    if place.exists():
-        return place
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with alone_in(place.parent):
-        if not place.exists():
-            sys.stderr.write(f"making {place}, once, for the BigQuery emulator: about a minute\n")
-            _make(place)
-    return place
-
-
-def _place() -> Path:
-    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    what = hashlib.sha256(sys.version.encode() + _REQUIREMENTS.read_bytes()).hexdigest()[:8]
-    return Path(caches) / "meterbeam" / f"bigquery-emulator-{what}"
-
-
-def _make(place: Path) -> None:
-    """Made beside its place, so that it gets there whole, in one step."""
-    aside = place.with_name(f".{place.name}")
-    shutil.rmtree(aside, ignore_errors=True)  # of somebody who was killed
-    python = str(aside / "bin" / "python")
-    install = ["install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     try:
-        _run([sys.executable, "-m", "venv", str(aside)])
-        _run([python, "-m", "pip", *install, "--require-hashes", "-r", str(_REQUIREMENTS)])
-        _run([python, "-I", "-c", _EXTENSIONS, str(aside / "home")])
-        aside.rename(place)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        return environment(
+            "bigquery-emulator", _REQUIREMENTS, "for the BigQuery emulator, about a minute", _last
+        )
+    except NoEnvironmentError as error:
+        raise NoEmulatorError(f"{_HOW}\n{error}") from error
 
 
-def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NoEmulatorError(f"{_HOW}\n{(done.stderr or done.stdout).strip()}")
+def _last(folder: Path) -> list[str]:
+    return [str(folder / "bin" / "python"), "-I", "-c", _EXTENSIONS, str(folder / "home")]
 
 
 class _Process:

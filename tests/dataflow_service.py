@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from http_server import serving
 
 _JOBS = re.compile(
     r"/v1b3/projects/(?P<project>[^/]+)/locations/(?P<region>[^/]+)/jobs/?(?P<id>.*)"
@@ -110,15 +111,7 @@ def dataflow_service() -> Iterator[DataflowService]:
     """Such a service, on this machine."""
     service = DataflowService()
     handler = type("Handler", (_Handler,), {"service": service})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    # by this name Beam's client knows that it is asked without TLS
-    service.address = f"http://localhost:{server.server_port}"
-    try:
+    with serving(handler) as port:
+        # by this name Beam's client knows that it is asked without TLS
+        service.address = f"http://localhost:{port}"
         yield service
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

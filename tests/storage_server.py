@@ -7,13 +7,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import google_crc32c
+from http_server import serving
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -104,13 +104,5 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def storing(root: Path) -> Iterator[str]:
     """The address of such a server, whose buckets are the folders of `root`."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"root": root}))
-    server.daemon_threads = True
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(type("Handler", (_Handler,), {"root": root})) as port:
+        yield f"http://127.0.0.1:{port}"

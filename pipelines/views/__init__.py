@@ -51,7 +51,6 @@ VIEWS = (
 )
 # what a run is checked by before it shows
 _CHECKS = VIEWS[: VIEWS.index("steps/ranked")]
-DASHBOARDS = VIEWS[VIEWS.index("steps/daily_usage") :]  # which no other view reads
 TAKEN = {"current", "by_day", "by_week", "by_month"}  # meters of these names get no usage_<meter>
 _OF_CATALOG = re.compile(r"\bdimension_(?:names|value)\b")
 _NO_TEXT = "CAST(NULL AS STRING)"

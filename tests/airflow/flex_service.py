@@ -13,9 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from http_server import serving
 
 _NAME = "dataflow.googleapis.com"
 _PLACE = re.compile(r"/v1b3/projects/(?P<project>[^/]+)/locations/(?P<region>[^/]+)/(?P<what>.+)")
@@ -112,17 +112,9 @@ def flex_service(folder: Path) -> Iterator[FlexService]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     service = FlexService(_certificate(folder, context))
     handler = type("Handler", (_Handler,), {"service": service, "context": context})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    service.address = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with serving(handler) as port:
+        service.address = f"http://127.0.0.1:{port}"
         yield service
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _certificate(folder: Path, context: ssl.SSLContext) -> Path:

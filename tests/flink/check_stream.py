@@ -3,33 +3,29 @@
 import pickle
 import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import apache_beam as beam
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
-from flink_cluster import OPTIONS, Cluster, until
+from flink_cluster import Cluster, until
 from flink_run import kill_something, restarts, until_it_is_missed
 from hostile_files import hostile_feed
 from hostile_stream import Feed
+from live_run import dimensions, graph_on
 from recorded_stream import ReadRecorded
 from small_disk import fill, out_of_space, small_disk
 from test_command_against_oracle import rows_of
 from test_stream_against_oracle import assert_same, expected, of_outcome, tables
 
-from pipelines import runs, warehouse
+from pipelines import warehouse
 from pipelines.inputs import Block, find_inputs
 from pipelines.inputs.pieces import Piece, read_blocks
-from pipelines.metering import Job, build
+from pipelines.metering import Job
 from pipelines.parquet_sink import WriteParquet
-from pipelines.views import shapes
 from rates import load_rates
-from transforms.catalog import Catalog
 from transforms.catalog_file import load_catalog
 from transforms.live import Live
 from transforms.measure import Scope
@@ -85,41 +81,13 @@ class FlinkStream:
         path.write_bytes(pickle.dumps(replace(block, clock_us=read_us)))
         return path
 
-    @contextmanager
-    def runs_on(self, flink: Cluster) -> Iterator[str]:
+    def runs_on(self, flink: Cluster) -> AbstractContextManager[str]:
         """While it runs; gives the job's id."""
-        warehouse.prepare(self.out)
-        warehouse.write_views(self.out, shapes(self.catalog.meters))
-        runs.write_run(self.out, self._record_of_run())
-        pipeline = beam.Pipeline(options=PipelineOptions([*OPTIONS, *STREAMING]))
-        build(pipeline, self._job())
-        before = len(flink.jobs())
-        pipeline.run()
-        until(lambda: len(flink.jobs()) > before and flink.runs())
-        job = flink.jobs()[-1]["jid"]
-        try:
-            yield job
-        finally:
-            flink.cancel(job)
-            until(lambda: flink.jobs()[-1]["state"] == "CANCELED")
-
-    def _record_of_run(self) -> runs.Run:
-        return runs.Run(
-            run_id="live",
-            mode="streaming",
-            status="running",
-            range_start=None,
-            range_end=None,
-            meters=tuple(meter.name for meter in self.catalog.meters),
-            started_at=self.started,
-            finished_at=None,
-            catalog_digest=self.catalog.digest,
-            rates_digest=None,
-        )
+        return graph_on(flink, self.out, self.started, self._job(), STREAMING)
 
     def _job(self) -> Job:
         files = [(name, text.encode()) for name, text in self.feed.rates.items()]
-        book = load_rates(files, _dimensions(self.catalog))
+        book = load_rates(files, dimensions(self.catalog))
         return Job(
             run=Run("live", micros_of(self.started)),
             catalog=self.catalog,
@@ -164,10 +132,6 @@ class FlinkStream:
         except AssertionError:
             return False
         return True
-
-
-def _dimensions(catalog: Catalog) -> dict[str, tuple[str, ...]]:
-    return {meter.name: tuple(name for name, _ in meter.dimensions) for meter in catalog.meters}
 
 
 def test_a_stream_on_flink_ends_with_what_the_oracle_says(flink: Cluster, tmp_path: Path) -> None:
