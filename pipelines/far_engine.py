@@ -19,10 +19,12 @@ from google.auth.exceptions import TransportError
 
 from pipelines.beam_options import engine_of, is_launch
 from pipelines.far_job import STAYS, FarJob, JobGoesOnError, lines_of, words_of
+from pipelines.job_server import engine_options
 from pipelines.problems import JobFailedError, UserError
 
 _DATAFLOW = "dataflow"
 _PORTABLE = ("flink", "portable", "prism", "spark")  # engines that a job server stands for
+_CHECKPOINTS = "checkpointing_interval"  # Flink's
 # where Beam asks for the job itself; what fails before it is no job
 _ASKING = {"JobServiceHandle.run", "DataflowApplicationClient.submit_job_description"}
 _NO_ANSWER = {
@@ -60,6 +62,7 @@ class FarEngine:
             )
         engine = cls(name, options)
         engine._check()
+        engine._check_checkpoints()
         return engine
 
     @property
@@ -112,6 +115,17 @@ class FarEngine:
             raise UserError(
                 "--no_wait_until_finish: with --environment_type LOOPBACK the workers are in this"
                 " command, and would end with it"
+            )
+
+    def _check_checkpoints(self) -> None:
+        server = self.options.view_as(PortableOptions).job_endpoint
+        if self.is_dataflow or not server:
+            return
+        given = self.options.get_all_options(retain_unknown_options=True)
+        if not given.get(_CHECKPOINTS) and f"--{_CHECKPOINTS}" in engine_options(server):
+            raise UserError(
+                f"--{_CHECKPOINTS}: say how often (ms) the engine makes a checkpoint; without any,"
+                " no row would ever come (docs/engines.md says what else a stream needs there)"
             )
 
 

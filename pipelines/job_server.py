@@ -10,7 +10,10 @@ _IN_PROCESS = "embed"  # Beam's own word for a server that it starts itself
 
 
 def engine_options(endpoint: str) -> frozenset[str]:
-    """The names of the engine's own options, as `--name`. Raises UserError if nobody answers."""
+    """The names of the engine's own options, as `--name`; none where it does not say.
+
+    Raises UserError if nobody answers.
+    """
     if endpoint == _IN_PROCESS:
         return frozenset()
     asked = beam_job_api_pb2.DescribePipelineOptionsRequest()
@@ -19,6 +22,8 @@ def engine_options(endpoint: str) -> frozenset[str]:
         try:
             answer = service.DescribePipelineOptions(asked, timeout=_ANSWER_S, wait_for_ready=True)
         except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.UNIMPLEMENTED:
+                return frozenset()
             raise UserError(
                 f"--job_endpoint {endpoint}: no job server answers: {error.details()}"
             ) from error

@@ -4,7 +4,8 @@ An engine may go back: to a checkpoint, and to another worker. What it says of a
 Beam's bundle finalization. Flink says it of all bundles that ended when it hears of a checkpoint,
 also of those that came after the checkpoint began. So what a call left is taken for kept when the
 engine has finalized a call that began after that one was finalized: between the two another
-checkpoint was made.
+checkpoint was made. It is asked for once more, as that other one may have begun before the worker
+heard of the first, which happens where the machine has much to do.
 """
 
 import logging
@@ -25,18 +26,25 @@ _NO_CHECKPOINT_S = 60.0
 _AT_ONCE_S = 0.1  # what is finalized within is of one checkpoint
 _PAUSES_S = 0.2, 10.0
 
+Heard = tuple[int, ...]
+"""The last batch of a call that was finalized; that of one before which such a call was; and so on.
+
+The last of them is kept.
+"""
+CHECKPOINTS = 3
+
 
 class Keeping:
     """What reading a subscription needs in one worker, from call to call.
 
-    read: the last batch that was read; finalized: the last of a call of which the engine said so;
-    kept: the last that it will not ask to be read again, so that it can be given out. When the call
-    that gave a batch out has ended, its messages are acknowledged: then its events and rejects are
-    where they go, whatever becomes of the job.
+    heard: of which batches the engine said that it has them; kept: the last that it will not ask to
+    be read again, so that it can be given out. When the call that gave a batch out has ended, its
+    messages are acknowledged: then its events and rejects are where they go, whatever becomes of
+    the job.
     """
 
     def __init__(self, source: ReadPubSub, plan: Plan) -> None:
-        self.finalized = self.kept = NOTHING
+        self.heard: Heard = (NOTHING,) * CHECKPOINTS
         self._given = plan.given
         self._others = plan.read  # up to that another reader has read
         self._turn: bytes | None = None
@@ -94,17 +102,21 @@ class Keeping:
             turn=self._turn,
         )
 
-    def finalize(self, before: int, read: int) -> None:
-        """A call is finalized: `before` was when it began, and `read` the last batch by its end.
+    def finalize(self, before: Heard, read: int) -> None:
+        """A call is finalized: what was heard when it began, and the last batch by its end.
 
         Any thread may call it, in any order.
         """
         with self._lock:
-            self.kept = max(self.kept, before)
-            self.finalized = max(self.finalized, read)
+            self.heard = tuple(map(max, self.heard, (read, *before)))
             since, self._finalized_s = self._finalized_s, time.monotonic()
             if self._finalized_s > since + _AT_ONCE_S:
                 self._between_s = self._finalized_s - since
+
+    @property
+    def kept(self) -> int:
+        """The last batch that the engine has for good."""
+        return self.heard[-1]
 
     @property
     def pause_s(self) -> float:
@@ -125,9 +137,10 @@ class Keeping:
         if not self._told and time.monotonic() > self._finalized_s + _NO_CHECKPOINT_S:
             self._told = True
             _LOG.warning(
-                "%s: messages wait until the engine has made two checkpoints, and it has made none"
+                "%s: messages wait until the engine has made %d checkpoints, and it has made none"
                 " for a minute: see --checkpointing_interval",
                 self._session.source.subscription,
+                CHECKPOINTS,
             )
 
     def _until(self, known: Known, now: float) -> Known:

@@ -41,7 +41,7 @@ class ReadKept(beam.PTransform):
     """Messages of a subscription → blocks, as `ReadPubSub` gives them, on an engine of its own.
 
     One worker reads. A batch is given out when the engine has it in its state for good (Beam's
-    bundle finalization: on Flink when two checkpoints were made, so it has to make some), and its
+    bundle finalization: on Flink when three checkpoints were made, so it has to make some), and its
     messages are acknowledged when that is done. So when a worker dies or the engine goes back to a
     checkpoint, the same batches come again in the same order, and say what they said in the attempt
     that came to nothing. What was read and is in no checkpoint is delivered again when its lease is
@@ -74,7 +74,7 @@ class Pull(beam.DoFn):
     ) -> Iterator[TimestampedValue]:
         """Gives out what is kept, reads for a moment, and asks to be called again."""
         kept = keeping(self.source, plans.current_restriction())
-        before = kept.finalized
+        before = kept.heard
         while (plan := plans.current_restriction()).waiting:
             first = plan.waiting[0]
             if first.number > kept.kept or not plans.try_claim(plan.without_first()):

@@ -9,6 +9,8 @@ import pytest
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from pipelines.beam_options import beam_options
+from pipelines.far_engine import FarEngine
+from pipelines.job_server import engine_options
 from pipelines.problems import UserError
 
 
@@ -54,6 +56,23 @@ def test_an_option_of_the_engine_is_taken(endpoint: str, given: list[str]) -> No
 def test_an_option_that_nobody_has_is_an_error(endpoint: str, given: list[str], said: str) -> None:
     with pytest.raises(UserError, match=said):
         beam_options(named(endpoint, *given))
+
+
+def test_a_stream_without_checkpoints_is_refused_as_no_row_would_come(endpoint: str) -> None:
+    with pytest.raises(UserError, match="--checkpointing_interval: say how often"):
+        FarEngine.of(beam_options(named(endpoint)))
+    assert FarEngine.of(beam_options(named(endpoint, "--checkpointing_interval=5")))
+    assert FarEngine.of_batch(beam_options(named(endpoint)))
+
+
+def test_a_job_server_that_does_not_say_its_options_has_none() -> None:
+    server = grpc.server(ThreadPoolExecutor(1))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        assert engine_options(f"127.0.0.1:{port}") == frozenset()
+    finally:
+        server.stop(0).wait()
 
 
 def test_an_engines_option_without_an_engine_is_an_error() -> None:
