@@ -11,6 +11,7 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
 )
 
+from pipelines.beam_memory import Options
 from pipelines.problems import UserError
 
 IN_PROCESS = "FnApiRunner"
@@ -46,13 +47,13 @@ def beam_options(
         hint = _nearest(unknown[0].partition("=")[0], names) or "; see meterbeam run --help"
         raise UserError(f"unknown option or argument {unknown[0]}{hint}")
     if known.runner is None:
-        return PipelineOptions([*args, f"--runner={runner}"])
+        return Options([*args, f"--runner={runner}"])
     runners = StandardOptions.KNOWN_RUNNER_NAMES
     short = {name.removesuffix("Runner").lower() for name in runners}
     named = known.runner.lower()
     if "." not in named and named not in short | {name.lower() for name in runners}:
         raise UserError(f"--runner {known.runner}: no such runner{_nearest(known.runner, runners)}")
-    return PipelineOptions([*args])
+    return Options([*args])
 
 
 def _unknown_to(engine: Collection[str], options: Sequence[str]) -> list[str]:

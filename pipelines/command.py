@@ -239,6 +239,9 @@ def _begin(*, verbose: bool = False, elsewhere: bool = False, lasts: bool = Fals
     keep_memory(of_arrow=not lasts)
     log_lines.begin(verbose=verbose)
     import_beam(with_services=elsewhere or names_services(click.get_current_context().params))
+    from pipelines.beam_memory import remember_specs  # noqa: PLC0415
+
+    remember_specs()
 
 
 def program() -> None:

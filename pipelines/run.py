@@ -61,7 +61,8 @@ def run_batch(settings: Settings, options: PipelineOptions, *, quiet: bool = Fal
     with run_lock.held(settings.output, run_id):
         record = _begin(settings, run_id)
         try:
-            with Progress(quiet=quiet):
+            views = warehouse.views_written(settings.output, shapes(settings.catalog.meters))
+            with Progress(quiet=quiet), views:
                 wait_for_streams(settings)
                 _run_graph(settings, record, options)
             return _finish(settings, record)
@@ -98,7 +99,6 @@ def _begin(settings: Settings, run_id: str) -> runs.Run:
     runs.check_run_id(out, run_id, "batch")
     record = begun(settings, run_id)
     warehouse.prepare(out)
-    warehouse.write_views(out, shapes(settings.catalog.meters))
     runs.clear_run(out, run_id)
     runs.write_run(out, record)
     return record

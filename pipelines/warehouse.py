@@ -16,6 +16,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -126,6 +127,15 @@ def write_views(out: Path, meters: Mapping[str, MeterShape]) -> None:
             connection.execute(f"COMMENT ON VIEW stored.meters IS {quoted(digest)}")
             connection.execute("USE memory; DETACH built")
             shutil.copyfile(built, aside)
+
+
+@contextmanager
+def views_written(out: Path, meters: Mapping[str, MeterShape]) -> Iterator[None]:
+    """See `write_views`, which takes DuckDB a moment: it is done beside the block."""
+    with ThreadPoolExecutor(1) as aside:
+        done = aside.submit(write_views, out, meters)
+        yield
+        done.result()
 
 
 def connect(out: Path, pending: str | None = None) -> duckdb.DuckDBPyConnection:

@@ -102,3 +102,27 @@ def test_an_output_or_an_option_that_names_a_service_has_it_imported(
 def test_files_of_this_machine_go_without(folder: Path) -> None:
     given = run("--catalog=catalog.yaml", "--input=none.ndjson")
     assert said(folder, ["-c", TRIED], given, in_words=False).split() == ["2", "False"]
+
+
+ASKED_LATER = """
+import sys
+from pipelines.beam_import import import_beam
+import_beam(with_services=False)
+assert not {"httplib2", "beartype"} & set(sys.modules)
+from apache_beam.internal.http_client import get_new_http
+from apache_beam.typehints.typehints import is_consistent_with
+assert is_consistent_with(bool, int) and not is_consistent_with(int, str)
+assert "beartype" not in sys.modules
+import typing
+assert is_consistent_with(typing.Callable[[int], int], typing.Callable)
+import beartype.door
+import httplib2
+assert type(get_new_http()) is httplib2.Http
+"""
+
+
+def test_what_beam_asks_later_is_the_real_thing_then() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ASKED_LATER], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
