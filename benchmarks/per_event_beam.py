@@ -2,10 +2,10 @@
 
     python benchmarks/per_event_beam.py --input FILE --output DIR [--rates CSV]
 
-On the same in-process runner as `meterbeam run`. It does less: usage and rejects as JSON lines, no
-archive of the events, no ledger, no strict reading, no conflicts. ReadFromText does not say where a
-line was, so of two events with one id it keeps the one with the smaller amount, which in the files
-of events.py is the first.
+On the same in-process runner as `meterbeam run`, and with outputs of the same kinds as JSON lines:
+usage, rejects, the archive of the events and a ledger. It reads less strictly, the ledger knows
+neither hours nor meters, and ReadFromText does not say where a line was: of two events with one id
+it keeps the one with the smaller amount, which in the files of events.py is the first.
 """
 
 import argparse
@@ -29,6 +29,7 @@ EXACT = Context(prec=60)
 
 Event = dict[str, Any]
 Reject: TypeAlias = beam.pvalue.TaggedOutput[Literal["rejects"], Event]
+Outcome: TypeAlias = beam.pvalue.TaggedOutput[Literal["outcomes"], str]
 
 
 class Meter(NamedTuple):
@@ -78,11 +79,16 @@ def event_key(event: Event) -> tuple[str, str, str]:
     return event["customer_id"], event["event_type"], event.get("id") or json.dumps(event)
 
 
-def first_of(group: tuple[tuple[str, str, str], Iterable[Event]]) -> Event:
-    """One event of those with the same key."""
+def first_of(group: tuple[tuple[str, str, str], Iterable[Event]]) -> Iterator[Event | Outcome]:
+    """One event of those with the same key, and to `outcomes` what becomes of each."""
     (_, event_type, _), events = group
     name = AMOUNTS.get(event_type)
-    return min(events, key=lambda event: event["properties"].get(name, 0))
+    first, *later = sorted(events, key=lambda event: event["properties"].get(name, 0))
+    yield first
+    yield beam.pvalue.TaggedOutput("outcomes", "accepted")
+    for event in later:
+        outcome = "duplicate" if event == first else "rejected: conflict"
+        yield beam.pvalue.TaggedOutput("outcomes", outcome)
 
 
 def readings(event: Event, aggregation: str) -> Iterator[tuple[Series, tuple[Any, int]]]:
@@ -164,18 +170,19 @@ def priced(element: tuple[Series, tuple[Any, int]], rates: Rates) -> str:
 
 
 def build(pipeline: beam.Pipeline, source: Path, output: Path, rates: Rates) -> None:
-    """Add the whole pipeline: lines, events, one of each key, readings, totals, usage."""
+    """Add the whole pipeline: lines, events, one of each key, readings, totals, four tables."""
     parsed = (
         pipeline
         | "Read" >> beam.io.ReadFromText(str(source))
         | "Parse" >> beam.ParDo(ParseEvent()).with_outputs("rejects", main="events")
     )
-    events = (
+    known = (
         parsed.events
         | "Key" >> beam.Map(lambda event: (event_key(event), event))
         | "Group" >> beam.GroupByKey()
-        | "First" >> beam.Map(first_of)
+        | "First" >> beam.FlatMap(first_of).with_outputs("outcomes", main="events")
     )
+    events = known.events
     combiners = {"sum": sum, "max": max, "unique_count": beam.combiners.ToSetCombineFn()}
     totals = [
         events
@@ -183,18 +190,20 @@ def build(pipeline: beam.Pipeline, source: Path, output: Path, rates: Rates) -> 
         | f"Total {name}" >> beam.CombinePerKey(beam.combiners.TupleCombineFn(combiner, sum))
         for name, combiner in combiners.items()
     ]
-    _ = (
-        totals
-        | "Together" >> beam.Flatten()
-        | "Price" >> beam.Map(priced, rates)
-        | "Write usage" >> beam.io.WriteToText(str(output / "usage"), file_name_suffix=".ndjson")
+    usage = totals | "Together" >> beam.Flatten() | "Price" >> beam.Map(priced, rates)
+    archive = events | "Archive" >> beam.Map(json.dumps, default=str)
+    rejects = parsed.rejects | "Rejects" >> beam.Map(json.dumps)
+    refused = parsed.rejects | "Refused" >> beam.Map(lambda _: "rejected")
+    ledger = (
+        (known.outcomes, refused)
+        | "Outcomes" >> beam.Flatten()
+        | "Count" >> beam.combiners.Count.PerElement()
+        | "Ledger" >> beam.MapTuple(lambda name, events: json.dumps([name, events]))
     )
-    _ = (
-        parsed.rejects
-        | "Rejects" >> beam.Map(json.dumps)
-        | "Write rejects"
-        >> beam.io.WriteToText(str(output / "rejects"), file_name_suffix=".ndjson")
-    )
+    written = {"usage": usage, "events": archive, "rejects": rejects, "ledger": ledger}
+    for name, rows in written.items():
+        target = beam.io.WriteToText(str(output / name), file_name_suffix=".ndjson")
+        _ = rows | f"Write {name}" >> target
 
 
 def main() -> None:
