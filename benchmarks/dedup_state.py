@@ -9,7 +9,7 @@ the results; on Prism also until the last of its buckets is through. Keys are br
 elements of up to 20,000 readings before.
 
 By itself, bytes a key are what this process grew by from its first micro-batch on, without the
-state that an engine would keep.
+state that an engine would keep, which is in files.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import ctypes
 import gc
 import json
 import resource
+import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -32,32 +33,32 @@ from transforms.run import Run
 
 
 class Bag:
-    """State in this process."""
+    """State outside of this process's memory, as an engine keeps it."""
 
     def __init__(self) -> None:
-        self.values: list[bytes] = []
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115 - until the process ends
+        self.sizes: list[int] = []
 
     def read(self) -> list[bytes]:
         """Everything."""
-        return self.values
+        self.file.seek(0)
+        return [self.file.read(size) for size in self.sizes]
 
     def add(self, value: bytes) -> None:
         """One more."""
-        self.values.append(value)
+        self.file.write(value)
+        self.sizes.append(len(value))
 
     def clear(self) -> None:
         """Nothing."""
-        self.values = []
-
-    @property
-    def here(self) -> int:
-        """Bytes that are in this process, where an engine would keep them."""
-        return sum(map(len, self.values))
+        self.file.seek(0)
+        self.file.truncate()
+        self.sizes = []
 
     @property
     def stored(self) -> int:
         """Bytes that an engine would keep."""
-        return self.here
+        return sum(self.sizes)
 
 
 class Counted(Bag):
@@ -88,13 +89,15 @@ class Counted(Bag):
 class Cell(Bag):
     """One value."""
 
+    value: bytes | None = None
+
     def read(self) -> Any:
         """None where there is none."""
-        return self.values[0] if self.values else None
+        return self.value
 
     def write(self, value: bytes) -> None:
         """Instead of the one before."""
-        self.values = [value]
+        self.value = value
 
     def set(self, _: Any) -> None:
         """A timer is not kept."""
@@ -129,8 +132,8 @@ def alone(plan: Plan) -> dict[str, float]:
         elif len(took[size]) == TICKS:
             report(f"alone, {plan.buckets} buckets", size, took[size], cpu[size])
     bags = [bag for state in states.values() for bag in state]
-    grown = (resident() - before - sum(bag.here for bag in bags)) / plan.held
     stored = sum(bag.stored for bag in bags) / plan.held
+    grown = (resident() - before) / plan.held
     print(
         f"filling: {rows / filled:,.0f} keys/s; {plan.held:,} keys: {grown:.1f} bytes a key in "
         f"memory (said to be {HELD.nbytes / plan.held:.1f}), {stored:.1f} in state"

@@ -132,7 +132,7 @@ def write_views(out: Path, meters: Mapping[str, MeterShape]) -> None:
 @contextmanager
 def views_written(out: Path, meters: Mapping[str, MeterShape]) -> Iterator[None]:
     """See `write_views`, which takes DuckDB a moment: it is done beside the block."""
-    with ThreadPoolExecutor(1) as aside:
+    with ThreadPoolExecutor(1, "views") as aside:
         done = aside.submit(write_views, out, meters)
         yield
         done.result()

@@ -18,6 +18,7 @@ Places = npt.NDArray[np.int32]
 
 _AMOUNT = pa.decimal128(38, 18)
 _TIME = pa.timestamp("us", tz="UTC")
+_UNRATED = MeterRates(())
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class RateBook:
         return {meter: MeterRates(rates) for meter, rates in of_meter.items()}
 
     def _meter(self, meter: str) -> MeterRates:
-        return self._meters.get(meter) or MeterRates(())
+        return self._meters.get(meter) or _UNRATED
 
     @cached_property
     def _terms(self) -> dict[str, pa.Array]:

@@ -30,8 +30,8 @@ def costs(
         quantity = quantity.combine_chunks()
     if not pa.types.is_decimal(quantity.type) or quantity.type.scale != SCALE:
         raise TypeError(f"a quantity is a decimal with {SCALE} decimals, not {quantity.type}")
-    if not len(quantity):
-        return pa.array([], pa.decimal128(38, SCALE)), np.zeros(0, bool)
+    if (index < 0).all():
+        return pa.nulls(len(index), pa.decimal128(38, SCALE)), np.zeros(len(index), bool)
     ratios = book.ratios
     magnitude, negative = limbs.read(quantity)
     doubled = limbs.times(magnitude, [limb[index] for limb in ratios.doubled])

@@ -45,6 +45,8 @@ class MeterRates:
 
         Rows that no rate can tell apart are looked up once.
         """
+        if not self._shapes:
+            return np.full(len(at_us), -1, np.int32)
         columns = {**dimensions, CUSTOMER: customers}
         codes = {
             name: _codes(columns[name], known) if name in columns else np.zeros(len(at_us), int)

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.few_groups import FEW, few_grouped
 from transforms.fixed_point import LIMIT, WIDE, amounts, divide_half_even, greatest, unscaled
 from transforms.tables import AMOUNT
 
@@ -21,11 +22,12 @@ class Aggregation(Protocol):
     """One way to aggregate.
 
     `reads` is what kind of value it takes (`number`, `text` or nothing), `by_rate` whether a window
-    may be cut where a rate changes.
+    may be cut where a rate changes, `one_row` whether a merged partial has one row a group.
     """
 
     reads: str | None
     by_rate: bool
+    one_row: bool
 
     def partial(self, rows: pa.Table) -> pa.Table:
         """A partial of rows (`group`, `value`, `time` in µs)."""
@@ -34,11 +36,18 @@ class Aggregation(Protocol):
         """One partial of several, put one after the other."""
 
     def quantities(self, partial: pa.Table) -> pa.Table:
-        """`group`, `events` and `quantity` (a decimal of scale 18) of a merged one."""
+        """`group`, `events` and `quantity` (a decimal of scale 18) of a merged one.
+
+        Where a group has one row, rows stay as they are, and `group` may be left out.
+        """
 
 
 def _grouped(table: pa.Table, keys: list[str], aggregates: list[tuple[str, str]]) -> pa.Table:
     """Group-by with the columns keeping their names."""
+    if table.num_rows <= FEW and keys == ["group"]:
+        found = few_grouped(table, aggregates)
+        if found is not None:
+            return found
     done = pa.TableGroupBy(table, keys, use_threads=False).aggregate(aggregates)
     return done.rename_columns([*keys, *(name for name, _ in aggregates)])
 
@@ -52,6 +61,7 @@ class Count:
 
     reads: str | None = None
     by_rate = True
+    one_row = True
 
     def partial(self, rows: pa.Table) -> pa.Table:
         """Columns: group, events."""
@@ -71,6 +81,7 @@ class Sum:
 
     reads: str | None = "number"
     by_rate = True
+    one_row = True
 
     def partial(self, rows: pa.Table) -> pa.Table:
         """Columns: group, events, value (the sum)."""
@@ -107,6 +118,7 @@ class _Extreme:
 
     reads: str | None = "number"
     by_rate = False
+    one_row = True
     end = ""
 
     def partial(self, rows: pa.Table) -> pa.Table:
@@ -139,6 +151,7 @@ class Latest:
 
     reads: str | None = "number"
     by_rate = False
+    one_row = True
 
     def partial(self, rows: pa.Table) -> pa.Table:
         """Columns: group, events, value, time."""
@@ -167,6 +180,7 @@ class UniqueCount:
 
     reads: str | None = "text"
     by_rate = False
+    one_row = False
 
     def partial(self, rows: pa.Table) -> pa.Table:
         """Columns: group, value (a text), events: a row for each text of a group."""

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.lines import Lines
+from transforms.row_lines import RowLines, Rows
 
 
 class Block(Protocol):
@@ -25,6 +26,10 @@ class Block(Protocol):
     published: np.ndarray | None
     rates: str | None
     archived: bool
+    rows: Rows | None
+
+    def plain(self) -> "Block":
+        """The same block with the text of its records, where it had but their columns."""
 
 
 class Places:
@@ -36,6 +41,12 @@ class Places:
     def __init__(self, block: Block, started_us: int) -> None:
         self.block = block
         self.clock_us = started_us if block.clock_us is None else block.clock_us
+        rows = block.rows
+        if rows is not None and rows.columns() is not None:
+            self.lines: Lines | RowLines = RowLines(rows)
+            self.malformed = np.zeros(len(rows), bool)
+            self._offsets = rows.offsets
+            return
         self.lines = Lines.of(block.data)
         self.malformed = np.isin(self.lines.numbers, list(block.malformed))
         self._offsets = (

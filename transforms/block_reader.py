@@ -12,7 +12,6 @@ import pyarrow as pa
 from transforms.arrow_coder import to_bytes
 from transforms.block import Block, Places
 from transforms.catalog import Catalog, Source
-from transforms.columnar import ColumnarReader
 from transforms.counts import tally
 from transforms.event_keys import hash_texts, key_texts
 from transforms.exact import ExactReader, Verdict
@@ -22,6 +21,7 @@ from transforms.readings import RATES, buckets_of, encode_readings, times
 from transforms.reasons import Reason
 from transforms.refuse import refuse_future, refuse_oversized, refuse_records
 from transforms.rescue import careful, halves_of_block
+from transforms.row_reader import RecordReader
 from transforms.run import Run
 from transforms.slots import Slots
 from transforms.spill import IN_MEMORY, Spill
@@ -39,7 +39,7 @@ class BlockReader:
     buckets: int
     spill: Spill = IN_MEMORY
     slots: Slots = field(init=False)
-    readers: dict[str, ColumnarReader] = field(default_factory=dict)
+    readers: dict[str, RecordReader] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.slots = Slots.of(self.catalog)
@@ -59,7 +59,7 @@ class BlockReader:
     def _read(self, block: Block) -> Iterator[Tagged]:
         source = self.catalog.source(block.source or self.default_source)
         places = Places(block, self.run.started_us)
-        fields, verdicts = self._reader(source).read(places.lines, places.malformed)
+        fields, verdicts = self._reader(source).read_block(places)
         line = fields.column("line").to_numpy()
         arrivals = places.arrivals(line, fields.column("received_at").combine_chunks())
         future = self._future(places, fields, arrivals)
@@ -77,10 +77,10 @@ class BlockReader:
         else:
             FLOW.through()
 
-    def _reader(self, source: Source) -> ColumnarReader:
-        """The columnar reader of a source, which learns as it reads."""
+    def _reader(self, source: Source) -> RecordReader:
+        """The reader of a source, which learns as it reads."""
         if source.name not in self.readers:
-            self.readers[source.name] = ColumnarReader(ExactReader(source, self.slots))
+            self.readers[source.name] = RecordReader(ExactReader(source, self.slots))
         return self.readers[source.name]
 
     def _future(self, places: Places, fields: pa.Table, arrivals: np.ndarray) -> np.ndarray:

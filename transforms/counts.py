@@ -22,10 +22,17 @@ def tally(
 ) -> Iterator[tuple[str, Count]]:
     """Ledger counts of some events by the hour of their arrival (µs), as results of a kernel."""
     if len(received_at):
-        hours = received_at - np.mod(received_at, HOUR)
-        starts, counts = np.unique(hours, return_counts=True)
-        for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
+        for start, count in _by_hour(received_at):
             yield "counts", ((start, meter, outcome, str(reason or "")), count)
+
+
+def _by_hour(received_at: np.ndarray) -> Iterable[tuple[int, int]]:
+    first, last = int(received_at.min()) // HOUR, int(received_at.max()) // HOUR
+    if first == last:
+        return [(first * HOUR, len(received_at))]
+    hours = received_at - np.mod(received_at, HOUR)
+    starts, counts = np.unique(hours, return_counts=True)
+    return zip(starts.tolist(), counts.tolist(), strict=True)
 
 
 def ledger_batch(run_id: str, counts: Iterable[Count]) -> pa.RecordBatch:

@@ -1,7 +1,7 @@
 """Deduplicate in a stream: of the events of one key the first that is processed stays.
 
 Elements are those of batch: readings by bucket. The keys that a bucket has seen are Beam state of
-it, 32 bytes a key, and the worker holds them in memory too (transforms/held_state.py). Elements of
+it, 24 bytes a key, and the worker holds them in memory too (transforms/held_state.py). Elements of
 one bucket are processed one after another in the order of their stamps, which are the time that the
 stream has reached; within an element the first is as in batch. How long a key is held:
 transforms/seen_keys.py.
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import apache_beam as beam
@@ -37,20 +38,26 @@ from apache_beam.utils.timestamp import Timestamp
 from transforms.arrow_coder import from_bytes
 from transforms.catalog import Catalog
 from transforms.conflicts import Deduplicated, conflicts
-from transforms.content_digest import content_digests
+from transforms.content_digest import ContentDigests, whole_numbers
 from transforms.counts import COUNT, tally
 from transforms.flow import FLOW
 from transforms.held_state import HELD, Held, States
 from transforms.kernel import Tagged
 from transforms.metrics import KERNEL_US, KEYS_FORGOTTEN, LAG_MS
-from transforms.readings import micros
 from transforms.reasons import Reason
 from transforms.run import Run
-from transforms.seen_keys import ACCEPTED, CONFLICT, DUPLICATE, Horizon, SeenKeys, join_segments
+from transforms.seen_keys import ACCEPTED, CONFLICT, DUPLICATE, Horizon, SeenKeys
 from transforms.slots import Slots
-from transforms.sorted_keys import SortedKeys
-from transforms.timestamps import FIRST, LAST
+from transforms.sorted_keys import SortedKeys, join_segments
+from transforms.timestamps import FIRST, HOUR, LAST
 from transforms.whereabouts import begin_bundle
+
+_OUTCOMES = {  # and the reason, by verdict
+    ACCEPTED: ("accepted", None),
+    DUPLICATE: ("duplicate", None),
+    CONFLICT: ("rejected", Reason.CONFLICT),
+}
+_PIECES = 8  # so many pieces put together take as long as to take rows one by one
 
 
 @dataclass
@@ -85,7 +92,7 @@ class FirstProcessed(beam.DoFn):
 
     def __init__(self, run: Run, catalog: Catalog) -> None:
         self.run = run
-        self.slots = Slots.of(catalog)
+        self.digests = ContentDigests(Slots.of(catalog))
         self.horizon = Horizon(catalog.dedup_horizon_us)
         self.step = uuid.uuid4().hex  # goes to all workers: this step of this job
 
@@ -105,20 +112,22 @@ class FirstProcessed(beam.DoFn):
         begun = time.perf_counter_ns()
         bucket, encoded = element
         readings = from_bytes(encoded)
+        at = _micros(stamp)
         with self._open(bucket, States(mark, recent, older)) as held:
             due = held.memory.due
-            verdict, keys = judge(readings, self.slots, held.memory, _micros(stamp))
+            verdict, keys = judge(readings, self.digests, held.memory, at)
             results = list(outcomes(self.run, readings, verdict))
             if len(keys):
                 held.memory.add(keys)
                 held.append(keys.to_bytes())
-            if held.memory.due is not None and held.memory.due != due:
-                timer.set(Timestamp(micros=held.memory.due))
+            now_due = held.memory.due
+            if now_due is not None and now_due != due:
+                timer.set(Timestamp(micros=now_due))
         KERNEL_US.update((time.perf_counter_ns() - begun) // 1000)
-        LAG_MS.update((time.time_ns() // 1000 - _micros(stamp)) // 1000)
+        LAG_MS.update((time.time_ns() // 1000 - at) // 1000)
         for tag, value in results:
             yield beam.pvalue.TaggedOutput(tag, value)
-        FLOW.through(_micros(stamp) // 1000)
+        FLOW.through(at // 1000)
 
     @on_timer(EXPIRY)
     def expire(
@@ -147,17 +156,13 @@ class FirstProcessed(beam.DoFn):
 
 
 def judge(
-    readings: pa.RecordBatch, slots: Slots, seen: SeenKeys, stamp: int
+    readings: pa.RecordBatch, digests: ContentDigests, seen: SeenKeys, stamp: int
 ) -> tuple[np.ndarray, SortedKeys]:
     """The verdict on each reading of an element, and the keys held by those accepted."""
-    arrival = micros(readings.column("received_at"))
-    order = in_order(readings, arrival)
+    arrival = whole_numbers(readings.column("received_at"))
     high, low = (readings.column(name).to_numpy() for name in ("key_high", "key_low"))
-    digest = content_digests(readings, slots)
-    verdicts, keys = seen.judge(high[order], low[order], digest[order], arrival[order], stamp)
-    verdict = np.empty_like(verdicts)
-    verdict[order] = verdicts
-    return verdict, keys
+    order = partial(in_order, readings, arrival)
+    return seen.judge(high, low, digests(readings), arrival, stamp, order)
 
 
 def in_order(readings: pa.RecordBatch, arrival: np.ndarray) -> np.ndarray:
@@ -172,16 +177,41 @@ def in_order(readings: pa.RecordBatch, arrival: np.ndarray) -> np.ndarray:
 
 def outcomes(run: Run, readings: pa.RecordBatch, verdict: np.ndarray) -> Iterator[Tagged]:
     """Results for the outputs of `Deduplicated`."""
-    arrival = micros(readings.column("received_at"))
-    yield from tally(arrival[verdict == DUPLICATE], "duplicate")
-    conflict = np.flatnonzero(verdict == CONFLICT)
+    if not len(verdict):
+        return
+    arrival = whole_numbers(readings.column("received_at"))
+    yield from counts(arrival, verdict)
+    conflict = (verdict == CONFLICT).nonzero()[0]
     if len(conflict):
         yield "rejects", conflicts(run, readings.take(pa.array(conflict)))
-        yield from tally(arrival[conflict], "rejected", reason=Reason.CONFLICT)
-    accepted = verdict == ACCEPTED
-    if accepted.any():
-        yield from tally(arrival[accepted], "accepted")
-        yield "accepted", readings if accepted.all() else readings.filter(pa.array(accepted))
+    accepted = (verdict == ACCEPTED).nonzero()[0]
+    if len(accepted):
+        yield "accepted", some_rows(readings, accepted)
+
+
+def counts(arrival: np.ndarray, verdict: np.ndarray) -> Iterator[Tagged]:
+    """Ledger counts of an element, which mostly arrived within one hour."""
+    hour = int(arrival.min()) // HOUR
+    if int(arrival.max()) // HOUR == hour:
+        for number, count in enumerate(np.bincount(verdict).tolist()):
+            if count:
+                outcome, reason = _OUTCOMES[number]
+                yield "counts", ((hour * HOUR, "", outcome, str(reason or "")), count)
+        return
+    for number, (outcome, reason) in _OUTCOMES.items():
+        yield from tally(arrival[verdict == number], outcome, reason=reason)
+
+
+def some_rows(readings: pa.RecordBatch, rows: np.ndarray) -> pa.RecordBatch:
+    """The readings of these row numbers, which grow; where they are in few pieces, by piece."""
+    if len(rows) == len(readings):
+        return readings
+    ends = (np.diff(rows) > 1).nonzero()[0].tolist()
+    if len(ends) >= _PIECES:
+        return readings.take(pa.array(rows))
+    cuts = [-1, *ends, len(rows) - 1]
+    pieces = [readings.slice(rows[before + 1], last - before) for before, last in pairwise(cuts)]
+    return pieces[0] if len(pieces) == 1 else pa.concat_batches(pieces)
 
 
 def _micros(stamp: Timestamp) -> int:

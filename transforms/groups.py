@@ -25,9 +25,11 @@ class _Digit:
         return len(self.values) + 1
 
     def column(self, indexes: np.ndarray) -> pa.Array:
-        filled = pa.array(indexes, pa.int32(), mask=indexes == len(self.values))
-        encoded = pa.DictionaryArray.from_arrays(filled, self.values)
-        return encoded if self.dictionary else encoded.dictionary_decode()
+        null = indexes == len(self.values)
+        filled = pa.array(indexes, pa.int32(), mask=null if null.any() else None)
+        if not self.dictionary:
+            return self.values.take(filled)
+        return pa.DictionaryArray.from_arrays(filled, self.values)
 
 
 class Groups:
@@ -62,12 +64,15 @@ class Groups:
 
 def _encode(column: pa.ChunkedArray) -> tuple[_Digit, np.ndarray]:
     dictionary = pa.types.is_dictionary(column.type)
+    if column.type == pa.int64() and len(column) and not column.null_count:
+        numbers = column.to_numpy()
+        if (numbers == numbers[0]).all():  # as moments are within a window
+            return _Digit(pa.array(numbers[:1]), dictionary), np.zeros(len(numbers), np.int64)
     encoded = one_dictionary(column) if dictionary else pc.dictionary_encode(column)
     array = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0) if array.num_chunks else pa.array([], column.type)
-    indexes = pc.fill_null(array.indices, len(array.dictionary)).to_numpy(zero_copy_only=False)
-    return _Digit(array.dictionary, dictionary), indexes.astype(np.int64)
+    return _Digit(array.dictionary, dictionary), places_of(array).astype(np.int64)
 
 
 def one_dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
@@ -77,3 +82,12 @@ def one_dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
     if column.num_chunks == 1:
         return column.chunk(0)
     return column.unify_dictionaries().combine_chunks()
+
+
+def places_of(column: pa.DictionaryArray) -> np.ndarray:
+    """The place of each row's text in the dictionary; one past its end for null."""
+    indexes = column.indices
+    if indexes.null_count:
+        indexes = pc.fill_null(indexes, len(column.dictionary))
+    places: np.ndarray = indexes.to_numpy(zero_copy_only=False)
+    return places

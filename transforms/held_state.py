@@ -28,7 +28,7 @@ _LOG = logging.getLogger(__name__)
 _MARK = struct.Struct("<16sIQQ")  # see the fields of `Held`
 _NUMBER = struct.Struct("<Q")
 _MANY = 256  # as many segments in `recent` become one in `older`
-_LARGE = 1 << 16  # a segment of so many bytes goes to `older` at once
+_LARGE = 1 << 14  # a segment of so many bytes goes to `older` at once
 _GENEROUS = 2 << 30
 
 

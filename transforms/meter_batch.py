@@ -12,7 +12,7 @@ from rates import RateBook
 from transforms.aggregations import AGGREGATIONS
 from transforms.conflicts import keys_of, origins_of
 from transforms.counts import tally
-from transforms.groups import Groups
+from transforms.groups import Groups, places_of
 from transforms.kernel import Tagged
 from transforms.partials import partial_batch
 from transforms.readings import buckets_of, dictionary_mask, micros, odd_kinds
@@ -222,11 +222,12 @@ def rejects_of(
 def series_bucket(keys: dict[str, pa.Array], buckets: int) -> np.ndarray:
     """A bucket for each group, the same for all groups of one customer and dimensions, anywhere."""
     mixed = np.zeros(len(next(iter(keys.values()))), np.uint64)
+    if buckets == 1:
+        return mixed.astype(np.int64)
     for column in keys.values():
         if pa.types.is_dictionary(column.type):
             hashes = [zlib.crc32(text.encode()) for text in column.dictionary.to_pylist()]
             by_index = np.array([*hashes, 0], np.uint64)
-            indexes = column.indices.fill_null(len(column.dictionary)).to_numpy(False)  # noqa: FBT003 - Arrow's zero_copy_only
-            mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + by_index[indexes]
+            mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + by_index[places_of(column)]
     mixed ^= mixed >> np.uint64(32)
     return (mixed % np.uint64(buckets)).astype(np.int64)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -22,7 +22,7 @@ from rates import RateBook, costs
 from transforms.aggregate import Keyed
 from transforms.aggregations import AGGREGATIONS
 from transforms.catalog import Catalog, Meter
-from transforms.groups import Groups
+from transforms.groups import Groups, places_of
 from transforms.kernel import THREADS, Kernel, Tagged
 from transforms.metrics import REJECTED
 from transforms.partials import key_names, merge, pane_of, partial_batch
@@ -31,6 +31,8 @@ from transforms.reasons import Reason
 from transforms.rejects import rejects_batch
 from transforms.run import Run
 from transforms.tables import AMOUNT, TIME, USAGE
+
+_FEW = 128  # rows whose dimensions are written one by one
 
 
 class Priced(NamedTuple):
@@ -115,12 +117,16 @@ class Pricer:
         return merge(partial_batch(keys, own, meter.aggregation))
 
     def _rows(self, meter: Meter, groups: pa.RecordBatch) -> "_Rows":
-        names = key_names(groups)
+        names, aggregation = key_names(groups), AGGREGATIONS[meter.aggregation]
         table = pa.Table.from_batches([groups])
-        coded = Groups(table, names)
-        rest = table.drop_columns(names).append_column("group", pa.array(coded.codes))
-        done = AGGREGATIONS[meter.aggregation].quantities(rest).combine_chunks()
-        keys = coded.columns(done.column("group").to_numpy())
+        if aggregation.one_row:
+            done = aggregation.quantities(table.drop_columns(names)).combine_chunks()
+            keys = {name: groups.column(name) for name in names}
+        else:
+            coded = Groups(table, names)
+            rest = table.drop_columns(names).append_column("group", pa.array(coded.codes))
+            done = aggregation.quantities(rest).combine_chunks()
+            keys = coded.columns(done.column("group").to_numpy())
         start = keys["rate_at"].to_numpy()
         book, rate = self._rates(meter, keys, start)
         quantity = done.column("quantity").combine_chunks()
@@ -187,19 +193,32 @@ def dimensions_json(keys: dict[str, pa.Array], names: list[str]) -> pa.Array:
     if not names:
         return pa.repeat("{}", count)
     columns = [f"d:{name}" for name in names]
+    if count <= _FEW:
+        rows = zip(*(_texts(keys[column]) for column in columns), strict=True)
+        return pa.array([_json(tuple(names), row) for row in rows], pa.string())
     groups = Groups(pa.table({column: keys[column] for column in columns}), columns)
     codes, inverse = np.unique(groups.codes, return_inverse=True)
     found = groups.columns(codes)
     series = zip(*(found[column].to_pylist() for column in columns), strict=True)
-    texts = [
-        json.dumps(dict(zip(names, values, strict=True)), ensure_ascii=False, separators=(",", ":"))
-        for values in series
-    ]
+    texts = [_json(tuple(names), values) for values in series]
     return pa.array(texts, pa.string()).take(pa.array(inverse))
 
 
+def _texts(column: pa.Array) -> list[str | None]:
+    if not pa.types.is_dictionary(column.type):
+        return list(column.to_pylist())
+    texts = [*column.dictionary.to_pylist(), None]
+    return [texts[place] for place in places_of(column).tolist()]
+
+
+@lru_cache(maxsize=16_384)
+def _json(names: tuple[str, ...], values: tuple[str | None, ...]) -> str:
+    series = dict(zip(names, values, strict=True))
+    return json.dumps(series, ensure_ascii=False, separators=(",", ":"))
+
+
 def _times(at: np.ndarray) -> pa.Array:
-    return pa.array(at, pa.int64()).cast(TIME)
+    return pa.array(at, pa.int64()).view(TIME)
 
 
 def _counted(rejects: pa.RecordBatch) -> pa.RecordBatch:

@@ -35,7 +35,10 @@ def terms_of(book: RateBook) -> pa.DictionaryArray:
 
 def book_of_terms(meter: str, terms: pa.DictionaryArray) -> tuple[RateBook, np.ndarray]:
     """A book of the terms in a column, to price with, and each row's place in it; -1 is no rate."""
-    indexes = terms.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    indexes = terms.indices
+    if indexes.null_count:
+        indexes = indexes.fill_null(-1)
+    indexes = indexes.to_numpy(zero_copy_only=False)
     used = np.unique(indexes[indexes >= 0])
     book = _book(meter, tuple(terms.dictionary.take(pa.array(used)).to_pylist()))
     places = np.where(indexes < 0, -1, np.searchsorted(used, indexes))

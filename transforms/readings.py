@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from transforms.groups import places_of
 from transforms.slots import Slots
 from transforms.tables import TIME
 
@@ -33,6 +33,9 @@ RATES = b"rates"
 def buckets_of(batch: pa.RecordBatch, bucket: np.ndarray) -> Iterator[tuple[int, pa.RecordBatch]]:
     """A batch cut by a bucket number for each row; the order within a bucket stays."""
     if not batch.num_rows:
+        return
+    if (bucket == bucket[0]).all():
+        yield int(bucket[0]), compact(batch)
         return
     order = np.argsort(bucket, kind="stable")
     batch = batch.take(pa.array(order))
@@ -104,15 +107,14 @@ def odd_kinds(readings: pa.RecordBatch) -> dict[str, dict[int, str]]:
 def dictionary_mask(column: pa.DictionaryArray, texts: frozenset[str]) -> np.ndarray:
     """Which rows of a dictionary column hold one of some texts."""
     wanted = np.array([text in texts for text in column.dictionary.to_pylist()] + [False], bool)
-    indexes = pc.fill_null(column.indices, len(column.dictionary))
-    return wanted[indexes.to_numpy(zero_copy_only=False)]
+    return wanted[places_of(column)]
 
 
 def times(at: np.ndarray) -> pa.Array:
     """Microseconds as a timestamp column."""
-    return pa.array(at, pa.int64()).cast(TIME)
+    return pa.array(at, pa.int64()).view(TIME)
 
 
 def micros(column: pa.Array) -> np.ndarray:
     """A timestamp column without nulls as microseconds."""
-    return column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return column.view(pa.int64()).to_numpy(zero_copy_only=False)

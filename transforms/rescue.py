@@ -43,7 +43,12 @@ def careful(
 
 
 def halves_of_block(block: Block) -> list[Any]:
-    """A block cut in two, at a line; nothing where it has but one record."""
+    """A block cut in two, at a line; nothing where it has but one record.
+
+    One of rows goes through again by its text, whole, before it is cut.
+    """
+    if block.rows is not None:
+        return [block.plain()]
     ends = np.flatnonzero(np.frombuffer(block.data, np.uint8) == ord("\n")) + 1
     if not len(ends) or ends[-1] != len(block.data):
         ends = np.append(ends, len(block.data))

@@ -12,10 +12,11 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from transforms.groups import Groups
+from transforms.groups import Groups, places_of
 from transforms.partials import aggregation_of, key_names, partial_batch, put_together
 from transforms.readings import compact
 
+_FEW = 4096  # rows whose dictionaries may have texts that are not used
 _RATIO = 4  # how many times as long as the next a run is at least
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
@@ -92,6 +93,8 @@ class WindowTotals:
         self._append(_Run.sorted(hashes[added.first], added.rows))
         # of two groups with one hash both were found; only one of them may have changed
         delta_codes = added.codes_before[sum(run.rows.num_rows for run in found) :]
+        if len(deltas) == 1 and len(delta_codes) == len(added.codes):
+            return added.rows  # a delta has a row for each group
         changed = np.isin(added.codes, delta_codes)
         return added.rows if changed.all() else added.rows.filter(pa.array(changed))
 
@@ -141,7 +144,8 @@ class _Run:
         return cls(hashes[order], rows.take(pa.array(order)))
 
     def take(self, rows: np.ndarray) -> "_Run":
-        return _Run(self.hashes[rows], compact(self.rows.take(pa.array(rows))))
+        taken = self.rows.take(pa.array(rows))
+        return _Run(self.hashes[rows], compact(taken) if len(self.hashes) > _FEW else taken)
 
     def find(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The places of all rows with some hashes, and for each hash whether there are any."""
@@ -154,9 +158,11 @@ class _Run:
     def replaced(self, newer: "_Run") -> "_Run":
         """These and newer rows, which take the place of all rows with their hashes."""
         _, outdated = newer.find(self.hashes)
-        kept = self.take(np.flatnonzero(~outdated)) if outdated.any() else self
-        hashes = np.concatenate([kept.hashes, newer.hashes])
-        return _Run.sorted(hashes, put_together([kept.rows, newer.rows]))
+        kept = np.append(~outdated, np.ones(len(newer.hashes), bool)).nonzero()[0]
+        hashes = np.concatenate([self.hashes, newer.hashes])[kept]
+        order = np.argsort(hashes, kind="stable")
+        rows = put_together([self.rows, newer.rows]).take(pa.array(kept[order]))
+        return _Run(hashes[order], rows)
 
 
 def hash_groups(partial: pa.RecordBatch) -> np.ndarray:
@@ -166,9 +172,7 @@ def hash_groups(partial: pa.RecordBatch) -> np.ndarray:
         column = partial.column(name)
         if not pa.types.is_dictionary(column.type):
             continue  # a window has one `rate_at`
-        hashes = [hash(text) & 0xFFFFFFFFFFFFFFFF for text in column.dictionary.to_pylist()]
-        by_index = np.array([*hashes, _NULL], np.uint64)
-        indexes = column.indices.fill_null(len(hashes)).to_numpy(zero_copy_only=False)
-        mixed = (mixed ^ by_index[indexes]) * _MIX
+        hashes = np.array([*map(hash, column.dictionary.to_pylist()), _NULL], np.int64)
+        mixed = (mixed ^ hashes.view(np.uint64)[places_of(column)]) * _MIX
         mixed ^= mixed >> _SHIFT
     return mixed

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from transforms.row_lines import Rows
+
 LARGEST_RECORD = 1024 * 1024
 """Bytes of the largest record that is read, without its line end."""
 
@@ -40,6 +42,7 @@ class Block:
         records that bring none.
     rates: the version of the rates that hold for its events. None: the run has but one.
     archived: whether its events are in the table already, and are not to be written again.
+    rows: of a block of rows, see pipelines/inputs/row_block.py; `data` is made of them when asked.
     """
 
     path: str
@@ -55,6 +58,16 @@ class Block:
     published: np.ndarray | None = None
     rates: str | None = None
     archived: bool = False
+    rows: Rows | None = None
+
+    @property
+    def size(self) -> int:
+        """About how many bytes its records have."""
+        return len(self.data)
+
+    def plain(self) -> "Block":
+        """The same block with the text of its records, where it had but their columns."""
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +149,11 @@ class BlockBuilder:
             self._oversized.append((int(records.offsets[i]), first.to_pybytes()))
         kept = records.lines.filter(pa.array(~too_large))
         return Records(kept, records.offsets[~too_large], records.malformed[~too_large])
+
+
+def may_be_oversized(most_bytes: int) -> bool:
+    """Whether a record of at most so many bytes may be over the limit."""
+    return most_bytes > LARGEST_RECORD
 
 
 def byte_parts(texts: pa.LargeBinaryArray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,16 +17,14 @@ from pipelines.inputs.block import WHITE_SPACE, Records
 from pipelines.inputs.csv_text import BOM, Rows
 from pipelines.inputs.json_columns import (
     HOLDS_JSON,
-    NULL,
     TEXT,
-    Part,
-    embedded,
     is_one_value,
-    joined,
     json_string,
+    not_json,
     one_line,
-    string_parts,
 )
+from pipelines.inputs.json_values import as_text
+from pipelines.inputs.row_text import row_texts
 
 # a cell that begins with a quote goes to the quote that is not doubled; what follows is literal
 _CELL = re.compile(rb'(?:\A|,)(?:"([^"]*+(?:""[^"]*+)*+)"?)?+([^,]*+)')
@@ -61,38 +59,43 @@ class CsvColumns:
 
     def _all_at_once(self, text: memoryview | bytes, offsets: np.ndarray) -> Records | None:
         """Rows of regular text all at once; None if not each of them is a record of UTF-8."""
+        table = self.table(text, len(offsets))
+        if table is None:
+            return None
+        (batch,) = table.combine_chunks().to_batches()
+        lines = row_texts(self.names, batch.columns, len(batch), b"}\n")
+        cells = [batch.column(i) for i, (_, holds_json) in enumerate(self._fields) if holds_json]
+        malformed = [not_json(as_text(each)) for each in cells]
+        return Records(
+            lines, offsets, np.logical_or.reduce([np.zeros(len(batch), bool), *malformed])
+        )
+
+    def table(self, text: memoryview | bytes, rows: int) -> pa.Table | None:
+        """So many rows of regular text as columns of text, null for empty cells.
+
+        None if not each of them is a record of UTF-8. The columns have their numbers as names.
+        """
         names = [str(i) for i in range(len(self.names))]
         # pyarrow would skip the mark, and take a row of spaces for a cell if there is one column
         if not len(text) or text[:3] == BOM or len(names) == 1:
             return None
+        whole = pyarrow.csv.ReadOptions(
+            use_threads=False, column_names=names, block_size=len(text) + 1
+        )
         try:
             table = pyarrow.csv.read_csv(
                 pa.BufferReader(text),
-                pyarrow.csv.ReadOptions(
-                    use_threads=False, column_names=names, block_size=len(text) + 1
-                ),
+                whole,
                 pyarrow.csv.ParseOptions(newlines_in_values=True),
                 pyarrow.csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.large_string()),
+                    column_types=dict.fromkeys(names, pa.string()),
+                    null_values=[""],
+                    strings_can_be_null=True,
                 ),
             )
         except pa.ArrowInvalid:
             return None
-        if len(table) != len(offsets):
-            return None
-        malformed = np.zeros(len(table), bool)
-        parts: list[Part] = []
-        for i, (field, holds_json) in enumerate(self._fields):
-            cells = table.column(i).combine_chunks().cast(TEXT)
-            parts += [b"," if i else b"{", field]
-            if holds_json:
-                texts, bad = embedded(cells)
-                malformed |= bad
-                parts.append(texts)
-            else:
-                parts += _string_or_null(cells)
-        lines = joined([*parts, b"}\n"], len(table))
-        return Records(lines, offsets, malformed)
+        return table if len(table) == rows else None
 
     def row_by_row(self, rows: Rows) -> Records:
         """Row by row."""
@@ -141,11 +144,3 @@ def _merged(some: Records, others: Records) -> Records:
     lines = pa.concat_arrays([some.lines, others.lines]).take(pa.array(order))
     malformed = np.concatenate([some.malformed, others.malformed])
     return Records(lines, offsets[order], malformed[order])
-
-
-def _string_or_null(cells: pa.LargeBinaryArray) -> list[Part]:
-    """Cells as JSON strings, `null` for the empty ones."""
-    empty = pa.compute.equal(pa.compute.binary_length(cells), 0)
-    if not pa.compute.any(empty).as_py():
-        return string_parts(cells)
-    return [pa.compute.if_else(empty, NULL, joined(string_parts(cells), len(cells)))]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pipelines.inputs.block import WHITE_SPACE, Block, BlockBuilder, InputReadError
+from pipelines.inputs.csv_block import CsvBlocks
 from pipelines.inputs.csv_cells import CsvColumns, cells_of
 from pipelines.inputs.csv_text import BOM, LongRow, Rows, read_rows
 from pipelines.inputs.find import InputFile
@@ -14,10 +15,10 @@ from pipelines.inputs.opening import Stream, opened
 def read_csv(file: InputFile, block_bytes: int) -> Iterator[Block]:
     """Records of the rows after the header, which is the first row that is not blank.
 
-    Holds one block, a row of up to 2 MiB, and the records of 256 KiB of rows. Raises
-    InputReadError, for a header without an end too.
+    Holds one block of rows, one of records of rows with quotes in odd places, a row of up to 2 MiB,
+    and 256 KiB of rows. Raises InputReadError, for a header without an end too.
     """
-    columns = None
+    columns = blocks = None
     builder = BlockBuilder(file.path, block_bytes)
     with opened(file) as stream:
         held = _first_bytes(stream, len(BOM))
@@ -28,11 +29,15 @@ def read_csv(file: InputFile, block_bytes: int) -> Iterator[Block]:
                 rows = rest  # noqa: PLW2901 - what is after the header
             if columns is None:
                 continue
+            blocks = blocks or CsvBlocks(file.path, columns, block_bytes)
             if isinstance(rows, LongRow):
                 yield from builder.add_oversized(rows.offset, rows.first)
+            elif rows.regular and blocks.columnar:
+                yield from blocks.add(rows)
             else:
                 yield from builder.add(columns.records(rows))
     yield from builder.finish()
+    yield from blocks.finish() if blocks else ()
 
 
 def _first_bytes(stream: Stream, size: int) -> bytes:

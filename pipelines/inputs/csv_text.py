@@ -17,7 +17,6 @@ from pipelines.inputs.opening import Stream
 
 BOM = b"\xef\xbb\xbf"
 _QUOTE, _COMMA, _NEWLINE, _RETURN = b'",\n\r'
-_BESIDE_QUOTES = np.isin(np.arange(256), [_QUOTE, _COMMA, _NEWLINE, _RETURN])
 _ENDS_CELL = re.compile(rb"[,\r\n]")
 # possessive throughout: there is one way to read a row, and nothing to go back to
 _CELL = rb'(?:"[^"]*+(?:""[^"]*+)*+"?)?+[^,\r\n]*+'
@@ -149,8 +148,17 @@ def _regular(chars: np.ndarray, quotes: np.ndarray) -> bool:
     if len(quotes) % 2:
         return False
     before, after = quotes[0::2] - 1, quotes[1::2] + 1
-    before, after = before[before >= 0], after[after < len(chars)]
-    return bool(_BESIDE_QUOTES[chars[before]].all() and _BESIDE_QUOTES[chars[after]].all())
+    if len(quotes) and not quotes[0]:
+        before = before[1:]
+    if len(quotes) and after[-1] == len(chars):
+        after = after[:-1]
+    return _beside_quotes(chars[before]) and _beside_quotes(chars[after])
+
+
+def _beside_quotes(chars: np.ndarray) -> bool:
+    """Whether all may stand beside quotes; comparing is faster than to look each up in a table."""
+    fine = (chars == _QUOTE) | (chars == _COMMA) | (chars == _NEWLINE) | (chars == _RETURN)
+    return bool(fine.all())
 
 
 def _irregular_rows(data: bytes, offset: int, *, final: bool) -> Rows:

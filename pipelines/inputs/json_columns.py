@@ -84,14 +84,25 @@ def embedded(cells: pa.LargeBinaryArray) -> tuple[pa.LargeBinaryArray, np.ndarra
 
     What is no JSON stays as it is, but on one line.
     """
-    present = pc.greater(pc.binary_length(cells), 0).fill_null(fill_value=False)
-    texts = pc.if_else(present, cells, NULL)
-    malformed = [not is_one_value(text) for text in texts.to_pylist()]
+    return embedded_texts(cells), not_json(cells)
+
+
+def embedded_texts(cells: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
+    """The first of `embedded`."""
+    lengths = pc.fill_null(pc.binary_length(cells), 0)
+    texts = cells
+    if cells.null_count or pc.min(lengths).as_py() == 0:
+        texts = pc.if_else(pc.greater(lengths, 0), cells, NULL)
     _, data = byte_parts(texts)
     for byte in (b"\n", b"\r"):
         if (data == byte[0]).any():
             texts = pc.replace_substring(texts, byte, b" ")
-    return texts, np.array(malformed, bool)
+    return texts
+
+
+def not_json(cells: pa.LargeBinaryArray) -> np.ndarray:
+    """The second of `embedded`."""
+    return np.array([bool(cell) and not is_one_value(cell) for cell in cells.to_pylist()], bool)
 
 
 def is_one_value(text: bytes) -> bool:

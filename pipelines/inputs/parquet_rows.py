@@ -1,18 +1,20 @@
 """Parquet files: blocks of records made of rows, read by row groups."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.inputs.block import Block, BlockBuilder, Records
+from pipelines.inputs.block import Block, BlockBuilder
 from pipelines.inputs.find import InputFile
-from pipelines.inputs.json_columns import HOLDS_JSON, Part, embedded, joined, json_string
-from pipelines.inputs.json_values import as_text, is_text, plain, value_parts
 from pipelines.inputs.opening import opened
+from pipelines.inputs.row_block import RowBlock, TableRows, text_size
+from pipelines.inputs.row_text import records
+from transforms.row_columns import say_all
 
-_MOST_ROWS = 16 * 1024
+_MOST_ROWS = 64 * 1024
 
 
 def row_group_ranges(file: InputFile, block_bytes: int) -> list[tuple[int, int]]:
@@ -31,17 +33,35 @@ def row_group_ranges(file: InputFile, block_bytes: int) -> list[tuple[int, int]]
 def read_parquet(file: InputFile, start: int, end: int | None, block_bytes: int) -> Iterator[Block]:
     """Records of the row groups `start` ≤ i < `end` (None: all the rest).
 
-    Holds one block, and one batch of at most 16,384 rows. Raises InputReadError, for columns of a
+    Holds one block, and one batch of at most 65,536 rows. Raises InputReadError, for columns of a
     type that JSON has no value for too.
     """
-    builder = BlockBuilder(file.path, block_bytes)
     with opened(file) as stream:
         parquet = pq.ParquetFile(stream)
         groups = range(parquet.metadata.num_row_groups)
         row = sum(parquet.metadata.row_group(i).num_rows for i in groups[:start])
-        for batch in batches(parquet, start, end, block_bytes):
-            yield from builder.add(records(batch, row))
-            row += len(batch)
+        rows = batches(parquet, start, end, block_bytes)
+        make = _row_blocks if say_all(parquet.schema_arrow) else _plain_blocks
+        yield from make(file.path, rows, row, block_bytes)
+
+
+def _row_blocks(
+    path: str, rows: Iterable[pa.RecordBatch], row: int, block_bytes: int
+) -> Iterator[Block]:
+    """Blocks whose records are made of their columns when they are needed."""
+    for table in gathered(rows, block_bytes, text_size):
+        yield RowBlock(path, TableRows(table, np.arange(row, row + len(table))))
+        row += len(table)
+
+
+def _plain_blocks(
+    path: str, rows: Iterable[pa.RecordBatch], row: int, block_bytes: int
+) -> Iterator[Block]:
+    """Blocks of records: of columns which do not say all that these do."""
+    builder = BlockBuilder(path, block_bytes)
+    for batch in rows:
+        yield from builder.add(records(batch, np.arange(row, row + len(batch))))
+        row += len(batch)
     yield from builder.finish()
 
 
@@ -64,32 +84,20 @@ def batches(
                 yield batch.slice(first, most)
 
 
-def gathered(rows: Iterable[pa.RecordBatch], block_bytes: int) -> Iterator[pa.Table]:
-    """Batches put together until they make about a block."""
+def gathered(
+    rows: Iterable[pa.RecordBatch],
+    block_bytes: int,
+    size_of: Callable[[pa.RecordBatch], int] = attrgetter("nbytes"),
+) -> Iterator[pa.Table]:
+    """Batches put together until another one would make more than a block."""
     held: list[pa.RecordBatch] = []
     size = 0
     for batch in rows:
-        held.append(batch)
-        size += batch.nbytes
-        if size >= block_bytes:
+        more = size_of(batch)
+        if held and size + more > block_bytes:
             yield pa.Table.from_batches(held)
             held, size = [], 0
+        held.append(batch)
+        size += more
     if held:
         yield pa.Table.from_batches(held)
-
-
-def records(batch: pa.RecordBatch, first_row: int) -> Records:
-    """Rows as JSON objects of their columns; columns of text that hold JSON are embedded."""
-    malformed = np.zeros(len(batch), bool)
-    parts: list[Part] = []
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        values = plain(column)
-        parts += [b"," if parts else b"{", json_string(name.encode()), b":"]
-        if name.encode() in HOLDS_JSON and is_text(values.type):
-            texts, bad = embedded(as_text(values))
-            malformed |= bad
-            parts.append(texts)
-        else:
-            parts += value_parts(values)
-    lines = joined([*(parts or [b"{"]), b"}\n"], len(batch))
-    return Records(lines, np.arange(first_row, first_row + len(batch)), malformed)

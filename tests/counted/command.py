@@ -1,8 +1,9 @@
 """Runs the command in this process and counts what it loads, asks DuckDB and writes.
 
 Started as a script, with a folder for the output and the arguments of `meterbeam`: prints the
-figures as JSON. DuckDB is counted in the main thread, where runs begin and end; the threads of
-kernels have connections of their own, as many as there are threads that got something to do.
+figures as JSON. DuckDB is counted where runs begin and end, in the main thread and in that which
+makes views; the threads of kernels have connections of their own, as many as there are threads that
+got something to do.
 """
 
 import json
@@ -16,6 +17,7 @@ import duckdb
 
 CONNECTIONS, STATEMENTS = "DuckDB connections", "DuckDB statements"
 MODULES, PACKAGES = "modules loaded", "packages loaded"
+VIEWS = "views"
 FILES, STORED = "files", "bytes stored"
 asked: Counter[str] = Counter()
 
@@ -39,7 +41,7 @@ class Counted:
 
 
 def _count(what: str) -> None:
-    if threading.current_thread() is threading.main_thread():
+    if threading.current_thread().name.startswith((threading.main_thread().name, VIEWS)):
         asked[what] += 1
 
 

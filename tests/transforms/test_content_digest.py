@@ -1,6 +1,7 @@
 """Two readings have one digest just when they say the same, on every machine."""
 
 from decimal import Decimal
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
@@ -8,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from readings_rows import SLOTS, TYPES, Row, readings
+from transforms import content_digest
 from transforms.arrow_coder import from_bytes, to_bytes
-from transforms.content_digest import content_digests
+from transforms.content_digest import ContentDigests
 from transforms.deduplicate import _say_the_same
 
 NUMBERS = st.sampled_from([None, "0", "1", "-1", "1e-18", "99999999999999999999"])
@@ -43,7 +45,7 @@ def row_lists(draw: st.DrawFn) -> list[Row]:
 @given(row_lists())
 def test_digests_are_equal_just_where_readings_say_the_same(rows: list[Row]) -> None:
     batch = readings(rows)
-    digests = content_digests(batch, SLOTS)
+    digests = ContentDigests(SLOTS)(batch)
     one, two = (pa.array(side.ravel()) for side in np.indices((len(rows), len(rows))))
     same = _say_the_same(batch.take(one), batch.take(two), SLOTS)
     assert (digests[one.to_numpy()] == digests[two.to_numpy()]).tolist() == same.tolist()
@@ -53,23 +55,33 @@ def test_digests_are_equal_just_where_readings_say_the_same(rows: list[Row]) -> 
 def test_the_batch_that_a_reading_is_in_does_not_matter(
     rows: list[Row], data: st.DataObject
 ) -> None:
-    batch = readings(rows)
-    digests = content_digests(batch, SLOTS)
+    batch, digests_of = readings(rows), ContentDigests(SLOTS)
+    digests = digests_of(batch)
     order = data.draw(st.permutations(range(len(rows))))
     shuffled = from_bytes(to_bytes(batch.take(pa.array(order))))
-    assert content_digests(shuffled, SLOTS).tolist() == digests[order].tolist()
+    assert digests_of(shuffled).tolist() == digests[order].tolist()
     start = data.draw(st.integers(0, len(rows)))
-    assert content_digests(batch.slice(start), SLOTS).tolist() == digests[start:].tolist()
+    assert digests_of(batch.slice(start)).tolist() == digests[start:].tolist()
 
 
 def test_digests_do_not_change_from_one_version_to_the_next() -> None:
     full = {"n0": Decimal("1.5"), "n1": Decimal(-1), "t0": "ü", "t1": "", "odd": "{}"}
     rows = [Row(), Row(event_type="call", customer_id="é", event_time=-1, **full)]
-    assert [f"{digest:016x}" for digest in content_digests(readings(rows), SLOTS).tolist()] == [
+    assert [f"{digest:016x}" for digest in ContentDigests(SLOTS)(readings(rows)).tolist()] == [
         "aa95cc39bd928065",
         "54fc0273acc978f9",
     ]
 
 
+def test_digests_do_not_depend_on_how_many_texts_were_hashed_before() -> None:
+    rows = [Row(customer_id=f"c{i % 50}", t0=f"{i}") for i in range(200)]
+    whole = ContentDigests(SLOTS)(readings(rows))
+    with patch.object(content_digest, "_MANY_TEXTS", 7):
+        digests_of = ContentDigests(SLOTS)
+        some = [digests_of(readings(rows[at : at + 9])) for at in range(0, len(rows), 9)]
+        assert len(digests_of._texts) <= 7  # noqa: SLF001 - what it remembers is bounded
+    assert np.concatenate(some).tolist() == whole.tolist()
+
+
 def test_no_readings_have_no_digests() -> None:
-    assert len(content_digests(readings([]), SLOTS)) == 0
+    assert len(ContentDigests(SLOTS)(readings([]))) == 0

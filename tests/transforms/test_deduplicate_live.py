@@ -20,12 +20,13 @@ from hypothesis import strategies as st
 from pipelines.prism import get_prism
 from readings_rows import SLOTS, TYPES, Row, catalog, readings
 from transforms.arrow_coder import to_bytes
+from transforms.content_digest import ContentDigests
 from transforms.deduplicate import Deduplicator
-from transforms.deduplicate_live import DeduplicateLive, judge, outcomes
+from transforms.deduplicate_live import DeduplicateLive, counts, judge, outcomes
 from transforms.held_state import HELD
 from transforms.kernel import Tagged
 from transforms.run import Run
-from transforms.seen_keys import Horizon, SeenKeys
+from transforms.seen_keys import ACCEPTED, CONFLICT, DUPLICATE, Horizon, SeenKeys
 
 RUN = Run("run", 0)
 HOUR = 3_600_000_000
@@ -33,7 +34,7 @@ START = 500_000 * HOUR
 
 ROWS = st.builds(
     Row,
-    key=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    key=st.tuples(st.integers(0, 2), st.sampled_from([0, 1 << 32, (1 << 64) - 1])),
     path=st.sampled_from(["/b", "/a", "/ab"]),
     offset=st.integers(0, 1 << 40),  # with the path it tells rows apart
     event_type=st.sampled_from(TYPES),
@@ -57,7 +58,7 @@ def plain(results: Sequence[Tagged]) -> dict[str, Any]:
 
 
 def through(seen: SeenKeys, batch: pa.RecordBatch, stamp: int = 0) -> list[Tagged]:
-    verdict, keys = judge(batch, SLOTS, seen, stamp)
+    verdict, keys = judge(batch, ContentDigests(SLOTS), seen, stamp)
     seen.add(keys)
     return list(outcomes(RUN, batch, verdict))
 
@@ -87,11 +88,37 @@ def test_elements_in_order_of_arrival_have_the_results_of_batch(rows: list[Row],
 
 @pytest.mark.parametrize("repeats", [0, 1])
 def test_accepted_readings_still_name_their_rates(repeats: int) -> None:
-    rows = [Row(offset=at, key=(1, max(at - repeats, 0))) for at in range(3)]
+    rows = [Row(offset=at, key=(max(at - repeats, 0), 1)) for at in range(3)]
     results = through(SeenKeys(Horizon(HOUR)), readings(rows, {b"rates": b"v2"}))
     (accepted,) = [value for tag, value in results if tag == "accepted"]
     assert accepted.num_rows == 3 - repeats
     assert accepted.schema.metadata == {b"rates": b"v2"}
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40))
+def test_accepted_readings_are_given_as_they_came(repeats: list[bool]) -> None:
+    seen = SeenKeys(Horizon(HOUR))
+    rows = [Row(key=(at, 0), offset=at, t0=f"{at}") for at in range(len(repeats))]
+    before = [row for row, repeat in zip(rows, repeats, strict=True) if repeat]
+    through(seen, readings(before))
+    whole = readings(rows)
+    accepted = [value for tag, value in through(seen, whole) if tag == "accepted"]
+    expected = whole.filter(pa.array([not repeat for repeat in repeats]))
+    assert accepted == ([expected] if len(expected) else [])
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.sampled_from([ACCEPTED, DUPLICATE, CONFLICT]))))
+def test_an_element_is_counted_by_hour_and_outcome(drawn: list[tuple[int, int]]) -> None:
+    names = {ACCEPTED: ("accepted", ""), DUPLICATE: ("duplicate", "")}
+    told = Counter(
+        (half // 2 * HOUR, "", *names.get(verdict, ("rejected", "conflict")))
+        for half, verdict in drawn
+    )
+    if drawn:
+        halves, verdict = map(np.array, zip(*drawn, strict=True))
+        found = [entry for _, entry in counts(halves * (HOUR // 2), verdict)]
+        assert len(found) == len(told)
+        assert dict(found) == told
 
 
 def test_an_element_without_readings_has_no_results() -> None:

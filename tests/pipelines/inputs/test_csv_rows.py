@@ -43,8 +43,10 @@ def read(file: InputFile, block_bytes: int = 1000) -> list[Found]:
             assert block.offsets is not None
             offsets = block.offsets.tolist()
             marked = [i in block.malformed for i in range(len(lines))]
+            assert offsets == sorted(offsets)
             found += zip(offsets, lines, marked, strict=True)
-    return found
+    # rows with quotes in odd places are in blocks of their own
+    return sorted(found)
 
 
 def expected(content: bytes) -> list[Found] | None:
@@ -179,9 +181,9 @@ def test_rows_that_are_too_large_are_set_apart(store: Store) -> None:
         mock.patch.multiple("pipelines.inputs.csv_text", **limits),
         mock.patch.multiple("pipelines.inputs.block", LARGEST_RECORD=30, KEPT_OF_OVERSIZED=8),
     ):
-        blocks = list(read_blocks(split_into_pieces(file, 10)[0], 10))
+        blocks = [each.plain() for each in read_blocks(split_into_pieces(file, 10)[0], 10)]
     assert b"".join(block.data for block in blocks) == b'{"a":"1","b":"2"}\n{"a":"5","b":"6"}\n'
-    assert [each for block in blocks for each in block.oversized] == [
+    assert sorted(each for block in blocks for each in block.oversized) == [
         (8, b'"x""\n,x"'),
         (content.index(b"3,z"), b'{"a":"3"'),
     ]

@@ -1,0 +1,105 @@
+"""Cells of text that hold JSON objects, as columns: pyarrow reads the cells and nothing else.
+
+A cell is read as a line is, and by the same reader (transforms/arrow_json.py): so what is taken
+for an object is one, from the first to the last byte of its cell.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.arrow_json import ShapedReader
+from transforms.exact import parse_object
+from transforms.lines import NEWLINE, Lines
+from transforms.reasons import Rejected
+from transforms.shape import Keys, Kind, learn
+
+_SAMPLE = 200
+_EMPTY = "{}"
+_NOTHING = pa.table({"nothing": pa.nulls(0)})
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What some cells say: `column` of `shape`, of the rows `at` (indexes, in order).
+
+    data: the text of all cells.
+    """
+
+    column: pa.ChunkedArray
+    shape: Kind
+    data: bytes
+    at: np.ndarray
+
+
+@dataclass
+class CellReader:
+    """Reads the cells of one column; `numbers` are the paths in a cell that are quantities.
+
+    Learns the shape of the objects as it reads, and holds it. The fields of an empty cell, and of
+    null, are null.
+    """
+
+    numbers: frozenset[Keys]
+    shape: Kind | None = None
+    _shaped: ShapedReader | None = None
+
+    def read(self, cells: pa.ChunkedArray, good: np.ndarray) -> Cells:
+        """Some of the `good` cells (a mask), which must be UTF-8."""
+        texts = cells.cast(pa.string()).combine_chunks()
+        present = pc.fill_null(pc.greater(pc.binary_length(texts), 0), fill_value=False)
+        if not pc.any(present, min_count=0).as_py():
+            at = np.arange(len(texts))
+            return Cells(pa.chunked_array([pa.nulls(len(at))]), Kind("null"), b"", at)
+        if not pc.all(present).as_py():
+            texts = pc.if_else(present, texts, _EMPTY)
+        lines = _lines(texts)
+        chosen = np.flatnonzero(good & ~lines.strange() & ~_broken(lines))
+        if self.shape is None:
+            self._learn(lines, chosen)
+        table, at = self._read(lines, chosen)
+        if len(at) < len(chosen):
+            known = self.shape
+            self._learn(lines, np.setdiff1d(chosen, at, assume_unique=True))
+            if self.shape != known:  # many cells of a new shape fit now
+                table, at = self._read(lines, chosen)
+        return Cells(table.to_struct_array(), self.shape or Kind("null"), lines.data, at)
+
+    def _read(self, lines: Lines, chosen: np.ndarray) -> tuple[pa.Table, np.ndarray]:
+        # without a field there is no column to count the rows
+        if self.shape is None or not self.shape.fields or not len(chosen):
+            return _NOTHING, chosen[:0]
+        if self._shaped is None or self._shaped.shape != self.shape:
+            self._shaped = ShapedReader(self.shape, self.numbers)
+        return self._shaped.read(lines, chosen)
+
+    def _learn(self, lines: Lines, chosen: np.ndarray) -> None:
+        for i in chosen[:: max(1, len(chosen) // _SAMPLE)].tolist():
+            try:
+                self.shape = learn(self.shape, parse_object(lines[i]))
+            except Rejected:
+                continue
+
+
+def _lines(texts: pa.StringArray) -> Lines:
+    """The cells, each on a line; those with a line end inside are not to be trusted."""
+    ended = pc.binary_join_element_wise(texts, "", "\n")
+    _, offsets, data = ended.buffers()
+    bounds = np.frombuffer(offsets, np.int32)[ended.offset : ended.offset + len(ended) + 1]
+    bounds = bounds.astype(np.int64)
+    text = data.slice(int(bounds[0]), int(bounds[-1] - bounds[0])).to_pybytes()
+    bounds -= bounds[0]
+    return Lines(text, bounds[:-1], bounds[1:] - 1, np.arange(len(ended)))
+
+
+def _broken(lines: Lines) -> np.ndarray:
+    """Which cells have a line end inside: in a string it would be none of JSON's."""
+    broken = np.zeros(len(lines), bool)
+    if lines.data.count(b"\n") > len(lines):
+        inside = np.frombuffer(lines.data, np.uint8) == NEWLINE
+        inside[lines.ends] = False
+        at = np.searchsorted(lines.starts, np.flatnonzero(inside), side="right") - 1
+        broken[at] = True
+    return broken
