@@ -46,10 +46,10 @@ def import_beam(*, with_services: bool) -> None:
     if not there and not any(isinstance(finder, _Absent) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Absent(_UNUSED))
     if with_services:
-        importlib.import_module("apache_beam")
+        import apache_beam  # noqa: PLC0415
     else:
         with _left_out(_SERVICES), _stand_ins():
-            importlib.import_module("apache_beam")
+            import apache_beam  # noqa: F401, PLC0415
     if with_services and bare:
         importlib.import_module(_GCS)
         for name in _LOOKED:

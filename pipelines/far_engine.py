@@ -24,7 +24,7 @@ from pipelines.problems import JobFailedError, UserError
 
 _DATAFLOW = "dataflow"
 _PORTABLE = ("flink", "portable", "prism", "spark")  # engines that a job server stands for
-_CHECKPOINTS = "checkpointing_interval"  # Flink's
+_CHECKPOINTS, _NEVER = "checkpointing_interval", "-1"  # Flink's
 # where Beam asks for the job itself; what fails before it is no job
 _ASKING = {"JobServiceHandle.run", "DataflowApplicationClient.submit_job_description"}
 _NO_ANSWER = {
@@ -122,10 +122,12 @@ class FarEngine:
         if self.is_dataflow or not server:
             return
         given = self.options.get_all_options(retain_unknown_options=True)
-        if not given.get(_CHECKPOINTS) and f"--{_CHECKPOINTS}" in engine_options(server):
+        every = str(given.get(_CHECKPOINTS) or _NEVER)
+        if every.startswith("-") and f"--{_CHECKPOINTS}" in engine_options(server):
             raise UserError(
-                f"--{_CHECKPOINTS}: say how often (ms) the engine makes a checkpoint; without any,"
-                " no row would ever come (docs/engines.md says what else a stream needs there)"
+                f"--{_CHECKPOINTS}: say how often (ms) the engine makes a checkpoint, also where"
+                " the cluster has an interval of its own; without any, no row would ever come"
+                " (docs/engines.md says what else a stream needs there)"
             )
 
 

@@ -131,7 +131,10 @@ def write_views(out: Path, meters: Mapping[str, MeterShape]) -> None:
 
 @contextmanager
 def views_written(out: Path, meters: Mapping[str, MeterShape]) -> Iterator[None]:
-    """See `write_views`, which takes DuckDB a moment: it is done beside the block."""
+    """See `write_views`, which takes DuckDB a moment: it is done beside the block.
+
+    What it raises comes after the block, and not at all where the block raises.
+    """
     with ThreadPoolExecutor(1, "views") as aside:
         done = aside.submit(write_views, out, meters)
         yield

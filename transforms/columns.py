@@ -4,6 +4,7 @@ Each function returns the column and a mask of rows on which only the exact read
 """
 
 import re
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -47,7 +48,9 @@ class Columns:
         if place.path is None:
             return pa.repeat(pa.scalar(place.const, pa.string()), self.rows), self._none()
         column, odd = self._string(place)
-        lengths = pc.utf8_length(column)
+        lengths = pc.binary_length(column)  # never less than the characters
+        if (pc.max(lengths).as_py() or 0) > LONGEST:
+            lengths = pc.utf8_length(column)
         fine = pc.and_(pc.greater(lengths, 0), pc.less_equal(lengths, LONGEST))
         return column, odd | ~mask(pc.fill_null(fine, fill_value=False))
 
@@ -130,8 +133,14 @@ class Columns:
 
     def _minus_zero(self, column: pa.Array) -> np.ndarray:
         """Zeros which may have been written `-0`: as a text that is not `0`."""
-        zero = mask(pc.fill_null(pc.equal(column, 0), fill_value=False))
-        return zero if zero.any() and _MINUS_ZERO.search(self.data) else self._none()
+        zero = mask(pc.fill_null(pc.equal(column, pa.scalar(0, column.type)), fill_value=False))
+        if zero.any() and any(_MINUS_ZERO.search(text) for text in self._texts()):
+            return zero
+        return self._none()
+
+    def _texts(self) -> Iterable[bytes]:
+        """The text that the columns were read from."""
+        return [self.data]
 
     def _none(self) -> np.ndarray:
         return np.zeros(self.rows, bool)

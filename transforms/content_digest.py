@@ -11,8 +11,9 @@ so that different parts never make one row.
 | time | 8: microseconds |
 | number | 17: whether there is one, and its digits as a whole number of 10^-18 |
 
-Two contents of one digest take 2^32 tries to find; whoever does can only have an event of their
-own counted as a repeat instead of a conflict.
+State keeps 37 of the bits (transforms/sorted_keys.py), and two contents that share them take about
+400,000 tries to find; whoever does can only have an event of their own counted as a repeat instead
+of a conflict.
 """
 
 from dataclasses import dataclass, field
@@ -28,12 +29,15 @@ from transforms.slots import Slot, Slots
 
 _TEXT, _TIME, _NUMBER = 16, 8, 17
 _NO_TEXT = bytes(_TEXT)
-_MANY_TEXTS = 1 << 14
+_MANY_TEXTS, _SHORT = 1 << 14, 256
 
 
 @dataclass
 class ContentDigests:
-    """Gives the digests of readings. Texts that were hashed lately are not hashed again."""
+    """Gives the digests of readings. Short texts that were hashed lately are not hashed again.
+
+    Holds 16,384 of them, of at most 256 characters.
+    """
 
     slots: Slots
     _texts: dict[str, bytes] = field(default_factory=dict, init=False, repr=False)
@@ -103,7 +107,9 @@ class ContentDigests:
     def _hashed(self, text: str) -> bytes:
         if len(self._texts) >= _MANY_TEXTS:
             self._texts.clear()
-        digest = self._texts[text] = md5(text.encode(), usedforsecurity=False).digest()
+        digest = md5(text.encode(), usedforsecurity=False).digest()
+        if len(text) <= _SHORT:
+            self._texts[text] = digest
         return digest
 
 

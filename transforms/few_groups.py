@@ -75,9 +75,9 @@ def _picked(amounts: pa.Array, rows: np.ndarray) -> pa.Array:
 
 def _words(amounts: pa.Array, kind: type[np.generic]) -> np.ndarray:
     """The little-endian words of amounts, a row each."""
-    size = np.dtype(kind).itemsize
-    words = np.frombuffer(amounts.buffers()[1], kind).reshape(-1, 16 // size)
-    return words[amounts.offset : amounts.offset + len(amounts)]
+    each = 16 // np.dtype(kind).itemsize
+    words = np.frombuffer(amounts.buffers()[1], kind, each * len(amounts), 16 * amounts.offset)
+    return words.reshape(-1, each)
 
 
 def _amounts(words: np.ndarray, kind: pa.DataType) -> pa.Array:

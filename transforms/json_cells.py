@@ -39,7 +39,7 @@ class CellReader:
     """Reads the cells of one column; `numbers` are the paths in a cell that are quantities.
 
     Learns the shape of the objects as it reads, and holds it. The fields of an empty cell, and of
-    null, are null.
+    null, are null. Several threads may read at once: each goes by the shape that it began with.
     """
 
     numbers: frozenset[Keys]
@@ -59,21 +59,24 @@ class CellReader:
         chosen = np.flatnonzero(good & ~lines.strange() & ~_broken(lines))
         if self.shape is None:
             self._learn(lines, chosen)
-        table, at = self._read(lines, chosen)
+        reader = self._reader()
+        table, at = _read(reader, lines, chosen)
         if len(at) < len(chosen):
-            known = self.shape
             self._learn(lines, np.setdiff1d(chosen, at, assume_unique=True))
-            if self.shape != known:  # many cells of a new shape fit now
-                table, at = self._read(lines, chosen)
-        return Cells(table.to_struct_array(), self.shape or Kind("null"), lines.data, at)
+            if self._reader() is not reader:  # many cells of a new shape fit now
+                reader = self._reader()
+                table, at = _read(reader, lines, chosen)
+        shape = reader.shape if reader else Kind("null")
+        return Cells(table.to_struct_array(), shape, lines.data, at)
 
-    def _read(self, lines: Lines, chosen: np.ndarray) -> tuple[pa.Table, np.ndarray]:
-        # without a field there is no column to count the rows
-        if self.shape is None or not self.shape.fields or not len(chosen):
-            return _NOTHING, chosen[:0]
-        if self._shaped is None or self._shaped.shape != self.shape:
-            self._shaped = ShapedReader(self.shape, self.numbers)
-        return self._shaped.read(lines, chosen)
+    def _reader(self) -> ShapedReader | None:
+        """One of the shape that is known; without a field there is no column to count the rows."""
+        shape, shaped = self.shape, self._shaped
+        if shape is None or not shape.fields:
+            return None
+        if shaped is None or shaped.shape != shape:
+            shaped = self._shaped = ShapedReader(shape, self.numbers)
+        return shaped
 
     def _learn(self, lines: Lines, chosen: np.ndarray) -> None:
         for i in chosen[:: max(1, len(chosen) // _SAMPLE)].tolist():
@@ -81,6 +84,12 @@ class CellReader:
                 self.shape = learn(self.shape, parse_object(lines[i]))
             except Rejected:
                 continue
+
+
+def _read(
+    reader: ShapedReader | None, lines: Lines, chosen: np.ndarray
+) -> tuple[pa.Table, np.ndarray]:
+    return reader.read(lines, chosen) if reader and len(chosen) else (_NOTHING, chosen[:0])
 
 
 def _lines(texts: pa.StringArray) -> Lines:

@@ -32,6 +32,7 @@ from transforms.rejects import rejects_batch
 from transforms.run import Run
 from transforms.tables import AMOUNT, TIME, USAGE
 
+_SHORT = 256  # characters of the dimensions of a row whose text is held
 _FEW = 128  # rows whose dimensions are written one by one
 
 
@@ -211,10 +212,18 @@ def _texts(column: pa.Array) -> list[str | None]:
     return [texts[place] for place in places_of(column).tolist()]
 
 
-@lru_cache(maxsize=16_384)
 def _json(names: tuple[str, ...], values: tuple[str | None, ...]) -> str:
+    if sum(len(value) for value in values if value) > _SHORT:
+        return _spelled(names, values)  # not to be held
+    return _remembered(names, values)
+
+
+def _spelled(names: tuple[str, ...], values: tuple[str | None, ...]) -> str:
     series = dict(zip(names, values, strict=True))
     return json.dumps(series, ensure_ascii=False, separators=(",", ":"))
+
+
+_remembered = lru_cache(maxsize=16_384)(_spelled)
 
 
 def _times(at: np.ndarray) -> pa.Array:

@@ -22,6 +22,7 @@ from transforms.timestamps import FIRST, LAST, SECOND
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _LAST_ASCII = 127
+_AMOUNT_BITS = 128
 _NAMES = (
     (kinds.is_null, "null"),
     (kinds.is_boolean, "bool"),
@@ -164,18 +165,16 @@ class RowColumns(Columns):
         if column is None or kind != "number" or column.type == AMOUNT or keys[0] in self.cells:
             return super().number(keys)
         if kinds.is_decimal(column.type) and _held(column.type):
+            if column.type.bit_width < _AMOUNT_BITS:
+                column = column.cast(pa.decimal128(column.type.precision, column.type.scale))
             return _rescaled(column)
         if kinds.is_float16(column.type):
             column = column.cast(pa.float32())
         return short_numbers(column.cast(pa.string()))
 
-    def _minus_zero(self, column: pa.Array) -> np.ndarray:
-        """Zeros that may have been written `-0`: that can only be in the text of a cell."""
-        odd = self._none()
-        for each in self.cells.values():
-            self.data = each.data
-            odd |= super()._minus_zero(column)
-        return odd
+    def _texts(self) -> Iterable[bytes]:
+        """That of cells: in what else there is nothing stands as it was written."""
+        return (each.data for each in self.cells.values())
 
 
 def _held(kind: pa.DataType) -> bool:

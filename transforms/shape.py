@@ -26,7 +26,10 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 @dataclass(frozen=True)
 class Kind:
-    """A leaf (null, bool, int, number, string), an object with its fields, an array of items."""
+    """A leaf (null, bool, int, number, string), an object with its fields, an array of items.
+
+    Typed columns have two more leaves: see transforms/row_columns.py.
+    """
 
     name: str
     fields: Mapping[str, "Kind"] = field(default_factory=dict)

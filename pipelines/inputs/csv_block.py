@@ -52,7 +52,7 @@ class CsvRows:
 
     def columns(self) -> pa.Table | None:
         """The columns; None where they do not say all."""
-        return self._table.columns() if self._table else None
+        return None if self._table is None else self._table.columns()
 
     def texts(self, chosen: np.ndarray) -> pa.StringArray:
         """The records of some rows (indexes)."""

@@ -79,16 +79,11 @@ def json_string(text: bytes) -> bytes:
     return b'"' + text + b'"'
 
 
-def embedded(cells: pa.LargeBinaryArray) -> tuple[pa.LargeBinaryArray, np.ndarray]:
-    """Cells that hold JSON text, as it stands in a line: `null` for none; and which do not hold it.
-
-    What is no JSON stays as it is, but on one line.
-    """
-    return embedded_texts(cells), not_json(cells)
-
-
 def embedded_texts(cells: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
-    """The first of `embedded`."""
+    """Cells that hold JSON text, as it stands in a line: `null` for none.
+
+    What is no JSON stays as it is, but on one line: see `not_json`.
+    """
     lengths = pc.fill_null(pc.binary_length(cells), 0)
     texts = cells
     if cells.null_count or pc.min(lengths).as_py() == 0:
@@ -101,7 +96,7 @@ def embedded_texts(cells: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
 
 
 def not_json(cells: pa.LargeBinaryArray) -> np.ndarray:
-    """The second of `embedded`."""
+    """Which cells do not hold one JSON value, or nothing."""
     return np.array([bool(cell) and not is_one_value(cell) for cell in cells.to_pylist()], bool)
 
 

@@ -49,7 +49,8 @@ def _row_blocks(
     path: str, rows: Iterable[pa.RecordBatch], row: int, block_bytes: int
 ) -> Iterator[Block]:
     """Blocks whose records are made of their columns when they are needed."""
-    for table in gathered(rows, block_bytes, text_size):
+    parts = (part for batch in rows for part in _cut(batch, text_size(batch), block_bytes))
+    for table in gathered(parts, block_bytes, text_size):
         yield RowBlock(path, TableRows(table, np.arange(row, row + len(table))))
         row += len(table)
 
@@ -79,9 +80,14 @@ def batches(
         rows = max(1, min(_MOST_ROWS, block_bytes // max(size, 1)))
         for batch in parquet.iter_batches(rows, row_groups=[i], columns=columns):
             # values may be larger, unpacked, than the file let expect
-            most = max(1, len(batch) * block_bytes // max(batch.nbytes, block_bytes))
-            for first in range(0, len(batch), most):
-                yield batch.slice(first, most)
+            yield from _cut(batch, batch.nbytes, block_bytes)
+
+
+def _cut(batch: pa.RecordBatch, size: int, block_bytes: int) -> Iterator[pa.RecordBatch]:
+    """A batch of so many bytes in parts of at most about a block."""
+    most = max(1, len(batch) * block_bytes // max(size, block_bytes))
+    for first in range(0, len(batch), most):
+        yield batch.slice(first, most)
 
 
 def gathered(

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as kinds
 
 from pipelines.inputs.block import Block, BlockBuilder, Records, byte_parts, may_be_oversized
@@ -20,7 +21,7 @@ from transforms.row_lines import Rows
 
 _LARGEST_ESCAPE = 6  # of a character as \u0000
 _LARGEST_SCALAR = 512  # of a number, and more than any has
-_STEP = 16 * 1024
+_STEP = 16 * 1024  # rows whose text is made at a time
 
 
 class FileRows(Rows, Protocol):
@@ -35,7 +36,10 @@ class FileRows(Rows, Protocol):
 
 
 class RowBlock(Block):
-    """A block of rows. `data`, `offsets` and `malformed` are made when they are asked for."""
+    """A block of rows. `data`, `offsets` and `malformed` are made when they are asked for.
+
+    So it is not to be given to `dataclasses.replace`: its `plain` can be.
+    """
 
     rows: FileRows
 
@@ -104,8 +108,8 @@ class TableRows:
         names = [name.encode() for name in batch.schema.names]
         texts = row_texts(names, batch.columns, len(batch), b"}")
         bounds, data = byte_parts(texts)
-        offsets = pa.py_buffer((bounds - bounds[0]).astype(np.int32))
-        return pa.StringArray.from_buffers(len(texts), offsets, pa.py_buffer(data))
+        offsets = pa.array(bounds - bounds[0], pa.int32())  # fails where they are too large for it
+        return pa.StringArray.from_buffers(len(texts), offsets.buffers()[1], pa.py_buffer(data))
 
     def spelled(self, chosen: np.ndarray) -> tuple[bytes, np.ndarray]:
         """The records of some rows as lines, and which of them are malformed."""
@@ -144,7 +148,20 @@ def _unpickled(stream: bytes, offsets: np.ndarray) -> TableRows:
 
 def text_size(rows: pa.Table | pa.RecordBatch) -> int:
     """About how many bytes the records of some rows have."""
-    return int(rows.nbytes) + len(rows) * sum(_names(field) for field in rows.schema)
+    values = sum(_values(column) for column in rows.columns)
+    return values + len(rows) * sum(_names(field) for field in rows.schema)
+
+
+def _values(column: pa.Array | pa.ChunkedArray) -> int:
+    """The bytes of a column; of a text that stands in a dictionary each time that it is there."""
+    if isinstance(column, pa.ChunkedArray):
+        return sum(_values(chunk) for chunk in column.chunks)
+    if kinds.is_struct(column.type):
+        return sum(_values(field) for field in column.flatten())
+    if not kinds.is_dictionary(column.type):
+        return int(column.nbytes)
+    lengths = pc.binary_length(column.dictionary).cast(pa.int64())
+    return int(pc.sum(lengths.take(column.indices)).as_py() or 0)
 
 
 def _names(field: pa.Field) -> int:

@@ -59,8 +59,9 @@ def test_an_option_that_nobody_has_is_an_error(endpoint: str, given: list[str], 
 
 
 def test_a_stream_without_checkpoints_is_refused_as_no_row_would_come(endpoint: str) -> None:
-    with pytest.raises(UserError, match="--checkpointing_interval: say how often"):
-        FarEngine.of(beam_options(named(endpoint)))
+    for more in ([], ["--checkpointing_interval=-1"]):
+        with pytest.raises(UserError, match="--checkpointing_interval: say how often"):
+            FarEngine.of(beam_options(named(endpoint, *more)))
     assert FarEngine.of(beam_options(named(endpoint, "--checkpointing_interval=5")))
     assert FarEngine.of_batch(beam_options(named(endpoint)))
 

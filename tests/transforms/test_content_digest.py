@@ -83,5 +83,11 @@ def test_digests_do_not_depend_on_how_many_texts_were_hashed_before() -> None:
     assert np.concatenate(some).tolist() == whole.tolist()
 
 
+def test_long_texts_are_not_remembered() -> None:
+    digests_of = ContentDigests(SLOTS)
+    digests_of(readings([Row(customer_id="c" * 256, t0="x" * 257)]))
+    assert max(map(len, digests_of._texts)) == 256  # noqa: SLF001 - what it remembers is bounded
+
+
 def test_no_readings_have_no_digests() -> None:
     assert len(ContentDigests(SLOTS)(readings([]))) == 0

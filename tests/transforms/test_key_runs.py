@@ -38,6 +38,7 @@ def test_each_key_has_its_last_holder(steps: list, ratio: int, longest: int) -> 
                 held = {key: holder for key, holder in held.items() if holder[0] >= now - 3}
             elif then:
                 runs = KeyRuns(runs.segments()[::-1])
+                assert runs.oldest == min((at for at, _ in held.values()), default=None)
             since, says = runs.holders(high.copy(), rest)
             nobody = (NOBODY, 0)
             assert [*zip(since.tolist(), says.tolist(), strict=True)] == [
@@ -45,7 +46,9 @@ def test_each_key_has_its_last_holder(steps: list, ratio: int, longest: int) -> 
             ]
             assert len(held) <= len(runs)
             assert runs.nbytes == 24 * len(runs)
-        assert runs.oldest is not None or not held
+            if held:
+                assert runs.oldest is not None
+                assert runs.oldest <= min(at for at, _ in held.values())
         runs.forget(len(steps))
         assert (len(runs), runs.oldest, runs.segments()) == (0, None, [])
 

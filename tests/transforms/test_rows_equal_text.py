@@ -18,15 +18,18 @@ from test_fast_equals_slow import CATALOG, OWN, SLOTS, TEXTS, TIMES, as_rows
 
 from pipelines.inputs import Block, find_inputs, read_blocks, split_into_pieces
 from pipelines.inputs.row_block import RowBlock, TableRows
+from transforms.arrow_json import ShapedReader
 from transforms.block import Places
 from transforms.block_reader import BlockReader
 from transforms.columnar import as_malformed
 from transforms.exact import ExactReader, Verdict
 from transforms.fields import fields_from_rows, fields_schema
+from transforms.json_cells import CellReader
 from transforms.row_columns import say_all
 from transforms.row_lines import RowLines
 from transforms.row_reader import RecordReader
 from transforms.run import Run
+from transforms.shape import Kind
 from transforms.sources import BUILT_IN
 
 SOURCES = {**BUILT_IN, "own": OWN}
@@ -105,8 +108,9 @@ def test_rows_of_csv_are_read_as_their_records(
     file = tmp_path_factory.getbasetemp() / "rows.csv"
     file.write_text("event_type,customer_id,timestamp,properties\n" + "".join(lines), "utf-8")
     for block in read(file):
-        if block.rows is not None and block.rows.columns() is not None:
-            compare("native", block)
+        assert block.rows is not None
+        assert block.rows.columns() is not None
+        compare("native", block)
 
 
 @given(tables())
@@ -169,6 +173,8 @@ def test_a_zero_is_text_as_it_was_written() -> None:
         pa.array([0, 2**64 - 1, None], pa.uint64()),
         pa.array([1e19, -1e19, 9.9e18, 1e20, 1e-7, -0.0, 1 / 3, None]),
         pa.array([16777216.0, 0.1, None], pa.float32()),
+        pa.array([Decimal("1.50"), Decimal("-999.99"), None], pa.decimal32(5, 2)),
+        pa.array([Decimal("1.500"), Decimal("0.000"), None], pa.decimal64(12, 3)),
         pa.array([Decimal("1.500000"), Decimal("-9999999999.999999"), None], pa.decimal128(16, 6)),
         pa.array([Decimal(10) ** 19, Decimal(10) ** 20, Decimal(1)], pa.decimal128(38, 0)),
         pa.array([Decimal("1e-18"), Decimal("1e-19"), Decimal("2.5")], pa.decimal256(76, 30)),
@@ -183,7 +189,14 @@ def test_numbers_of_any_type_are_the_digits_of_their_text(numbers: pa.Array) -> 
     compare("native", events(properties=pa.StructArray.from_arrays(fields, ["n", "model"])))
 
 
-def test_ordinary_rows_are_never_spelled_out_to_be_read(tmp_path: Path) -> None:
+def test_ordinary_rows_are_never_spelled_out_to_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spelled(*_: object) -> None:
+        raise AssertionError("spelled out")
+
+    monkeypatch.setattr(RowLines, "spelled", spelled)
+
     class NoText(ExactReader):
         def read(self, line: bytes) -> dict[str, Any] | Verdict:
             raise AssertionError(line)
@@ -200,9 +213,28 @@ def test_ordinary_rows_are_never_spelled_out_to_be_read(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(header + "".join(lines), "utf-8")
     for name in ("a.parquet", "a.csv"):
         reader = RecordReader(NoText(BUILT_IN["native"], SLOTS))
-        read_rows = [reader.read_block(Places(block, 0)) for block in read(tmp_path / name)]
+        blocks = read(tmp_path / name)
+        assert all(block.rows and block.rows.columns() is not None for block in blocks)
+        read_rows = [reader.read_block(Places(block, 0)) for block in blocks]
         assert sum(fields.num_rows for fields, _ in read_rows) == rows
         assert [verdicts for _, verdicts in read_rows] == [{}] * len(read_rows)
+
+
+@pytest.mark.parametrize("meanwhile", [None, Kind("object", {"ip": Kind("int")})])
+def test_cells_are_read_by_one_shape_whatever_another_thread_learns(
+    monkeypatch: pytest.MonkeyPatch, meanwhile: Kind | None
+) -> None:
+    read = ShapedReader.read
+    cells = CellReader(frozenset())
+
+    def learned(reader: ShapedReader, *lines: Any) -> Any:
+        result = read(reader, *lines)
+        cells.shape = meanwhile
+        return result
+
+    monkeypatch.setattr(ShapedReader, "read", learned)
+    found = cells.read(pa.chunked_array([['{"ip":1.50}', '{"ip":2}']]), np.ones(2, bool))
+    assert found.shape == Kind("object", {"ip": Kind("number")})
 
 
 def test_a_record_that_may_be_too_large_is_read_by_its_text() -> None:

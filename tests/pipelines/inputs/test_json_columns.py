@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.inputs.json_columns import TEXT, embedded, joined, json_string, string_parts
+from pipelines.inputs.json_columns import (
+    TEXT,
+    embedded_texts,
+    joined,
+    json_string,
+    not_json,
+    string_parts,
+)
 
 
 @settings(deadline=None)
@@ -45,9 +52,9 @@ def test_strings_are_those_of_json(text: str) -> None:
     ],
 )
 def test_a_cell_must_hold_one_json_value(cell: str, text: str, *, malformed: bool) -> None:
-    texts, bad = embedded(pa.array([b"{}", cell.encode(), None], TEXT))
-    assert texts.to_pylist() == [b"{}", text.encode(), b"null"]
-    assert bad.tolist() == [False, malformed, False]
+    cells = pa.array([b"{}", cell.encode(), None], TEXT)
+    assert embedded_texts(cells).to_pylist() == [b"{}", text.encode(), b"null"]
+    assert not_json(cells).tolist() == [False, malformed, False]
 
 
 def test_literals_alone_are_repeated() -> None:

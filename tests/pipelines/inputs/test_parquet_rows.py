@@ -120,6 +120,16 @@ def test_values_larger_than_the_file_let_expect_are_read_in_parts(store: Store) 
     assert len(lines_of(blocks)) == 500
 
 
+def test_values_of_a_dictionary_count_each_time_that_they_are_there(store: Store) -> None:
+    texts = pa.array(["x" * 1000, "y" * 1000] * 250).dictionary_encode()
+    blocks = read(
+        stored(store, pa.table({"a": texts, "b": pa.StructArray.from_arrays([texts], ["c"])})),
+        10_000,
+    )
+    assert max(len(block.data) for block in blocks) < 25_000
+    assert len(lines_of(blocks)) == 500
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1 no file of this kind PAR1"])
 def test_a_file_of_another_kind_is_an_error_that_names_it(store: Store, content: bytes) -> None:
     file = store("a.parquet", content)
