@@ -93,6 +93,7 @@ def test_a_job_that_ctrl_c_could_not_cancel_may_go_on(
     timer.join()
 
 
+@ALONE  # whose job has ended, but perhaps not yet they
 def test_a_job_that_ctrl_c_cancels_has_ended(prism: Prism) -> None:
     job = begun(prism.endpoint)
     timer = after(0.1, interrupt)
