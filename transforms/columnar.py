@@ -6,22 +6,20 @@ transforms/columns.py; each says what only the exact reader can decide.
 
 import logging
 from dataclasses import dataclass, field
-from traceback import format_tb
 
 import numpy as np
 import pyarrow as pa
 
-from transforms.arrow_json import ShapedReader
+from transforms.arrow_json import ShapedReader, learned
 from transforms.columns import Columns
-from transforms.exact import ExactReader, Verdict, parse_object
+from transforms.exact import ExactReader, Verdict
 from transforms.fields import fields_from_rows, fields_schema
 from transforms.lines import Lines
-from transforms.reasons import Reason, Rejected
-from transforms.shape import Keys, Kind, learn
+from transforms.reasons import Reason
+from transforms.shape import Keys, Kind
+from transforms.told_errors import trace
 
 _LOG = logging.getLogger(__name__)
-
-SAMPLE = 200
 
 
 @dataclass
@@ -47,18 +45,16 @@ class ColumnarReader:
         if malformed is not None:
             good &= ~malformed
         if self.shape is None:
-            self._learn(lines, np.flatnonzero(good))
+            self.shape = learned(self.shape, lines, np.flatnonzero(good))
         try:
             table, good = self._fast(lines, good)
         except Exception as error:  # noqa: BLE001 - a mistake of ours: records are read one by one
-            # the error's text may quote a record
-            where = f"{type(error).__name__}\n{''.join(format_tb(error.__traceback__))}"
             source = self.exact.source.name
-            _LOG.error("a block of source %s was read line by line: %s", source, where)
+            _LOG.error("a block of source %s was read line by line: %s", source, trace(error))
             table, good = self._schema.empty_table(), np.zeros(len(lines), bool)
         rows, verdicts = [], {}
         slow = np.flatnonzero(~good)
-        self._learn(lines, slow)
+        self.shape = learned(self.shape, lines, slow)
         for i in slow.tolist():
             row = self.exact.read(lines[i])
             if malformed is not None and malformed[i]:
@@ -72,14 +68,6 @@ class ColumnarReader:
             table = table.sort_by("line")
         return table.combine_chunks(), verdicts
 
-    def _learn(self, lines: Lines, chosen: np.ndarray) -> None:
-        step = max(1, len(chosen) // SAMPLE)
-        for i in chosen[::step].tolist():
-            try:
-                self.shape = learn(self.shape, parse_object(lines[i]))
-            except Rejected:
-                continue
-
     def _fast(self, lines: Lines, good: np.ndarray) -> tuple[pa.Table, np.ndarray]:
         """The fields of all lines but some; those some are no longer `good`."""
         chosen = np.flatnonzero(good)
@@ -89,8 +77,8 @@ class ColumnarReader:
         reader = self._reader(self.shape)
         table, at = reader.read(lines, chosen)
         if len(at) < len(chosen):
-            self._learn(lines, np.setdiff1d(chosen, at, assume_unique=True))
-            if self.shape != reader.shape:  # many lines of a new shape fit now
+            self.shape = learned(self.shape, lines, np.setdiff1d(chosen, at, assume_unique=True))
+            if self.shape and self.shape != reader.shape:  # many lines of a new shape fit now
                 reader = self._reader(self.shape)
                 table, at = reader.read(lines, chosen)
         fields, odd = self._fields(Columns(table, reader.shape, lines.data), at)

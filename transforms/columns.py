@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from transforms.catalog import TextField, TimeField
 from transforms.exact import LONGEST
+from transforms.groups import one_array
 from transforms.numbers import mask, short_numbers, too_great
 from transforms.shape import Keys, Kind
 from transforms.tables import AMOUNT
@@ -41,7 +42,7 @@ class Columns:
         column = self.table.column(keys[0])
         if len(keys) > 1:
             column = pc.struct_field(column, list(keys[1:]))
-        return _one(column), kind.name
+        return one_array(column), kind.name
 
     def required_text(self, place: TextField) -> Column:
         """A string of 1 to 256 characters."""
@@ -144,10 +145,6 @@ class Columns:
 
     def _none(self) -> np.ndarray:
         return np.zeros(self.rows, bool)
-
-
-def _one(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _epoch(amounts: pa.Array, odd: np.ndarray, decimals: int) -> Column:

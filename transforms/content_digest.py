@@ -25,6 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.readings import micros
 from transforms.slots import Slot, Slots
 
 _TEXT, _TIME, _NUMBER = 16, 8, 17
@@ -61,7 +62,7 @@ class ContentDigests:
         rows = np.zeros((len(types), self._width), np.uint8)
         self._put_texts(rows[:, :16], types)
         self._put_texts(rows[:, 16:32], readings.column("customer_id"))
-        times = whole_numbers(readings.column("event_time"))
+        times = micros(readings.column("event_time"))
         rows[:, 32:40] = times.astype("<i8", copy=False).view(np.uint8).reshape(-1, _TIME)
         odd = readings.column("odd")
         if odd.null_count < len(odd):
@@ -111,13 +112,6 @@ class ContentDigests:
         if len(text) <= _SHORT:
             self._texts[text] = digest
         return digest
-
-
-def whole_numbers(column: pa.Array) -> np.ndarray:
-    """A column of 64 bits without nulls as int64: times as microseconds."""
-    if not len(column):
-        return np.zeros(0, np.int64)
-    return np.frombuffer(column.buffers()[1], np.int64, len(column), 8 * column.offset)
 
 
 def _put_numbers(part: np.ndarray, column: pa.Array) -> None:

@@ -38,18 +38,19 @@ from apache_beam.utils.timestamp import Timestamp
 from transforms.arrow_coder import from_bytes
 from transforms.catalog import Catalog
 from transforms.conflicts import Deduplicated, conflicts
-from transforms.content_digest import ContentDigests, whole_numbers
+from transforms.content_digest import ContentDigests
 from transforms.counts import COUNT, tally
 from transforms.flow import FLOW
 from transforms.held_state import HELD, Held, States
 from transforms.kernel import Tagged
 from transforms.metrics import KERNEL_US, KEYS_FORGOTTEN, LAG_MS
+from transforms.readings import micros
 from transforms.reasons import Reason
 from transforms.run import Run
 from transforms.seen_keys import ACCEPTED, CONFLICT, DUPLICATE, Horizon, SeenKeys
 from transforms.slots import Slots
 from transforms.sorted_keys import SortedKeys, join_segments
-from transforms.timestamps import FIRST, HOUR, LAST
+from transforms.timestamps import FIRST, LAST
 from transforms.whereabouts import begin_bundle
 
 _OUTCOMES = {  # and the reason, by verdict
@@ -159,7 +160,7 @@ def judge(
     readings: pa.RecordBatch, digests: ContentDigests, seen: SeenKeys, stamp: int
 ) -> tuple[np.ndarray, SortedKeys]:
     """The verdict on each reading of an element, and the keys held by those accepted."""
-    arrival = whole_numbers(readings.column("received_at"))
+    arrival = micros(readings.column("received_at"))
     high, low = (readings.column(name).to_numpy() for name in ("key_high", "key_low"))
     order = partial(in_order, readings, arrival)
     return seen.judge(high, low, digests(readings), arrival, stamp, order)
@@ -179,27 +180,15 @@ def outcomes(run: Run, readings: pa.RecordBatch, verdict: np.ndarray) -> Iterato
     """Results for the outputs of `Deduplicated`."""
     if not len(verdict):
         return
-    arrival = whole_numbers(readings.column("received_at"))
-    yield from counts(arrival, verdict)
+    arrival = micros(readings.column("received_at"))
+    for number, (outcome, reason) in _OUTCOMES.items():
+        yield from tally(arrival[verdict == number], outcome, reason=reason)
     conflict = (verdict == CONFLICT).nonzero()[0]
     if len(conflict):
         yield "rejects", conflicts(run, readings.take(pa.array(conflict)))
     accepted = (verdict == ACCEPTED).nonzero()[0]
     if len(accepted):
         yield "accepted", some_rows(readings, accepted)
-
-
-def counts(arrival: np.ndarray, verdict: np.ndarray) -> Iterator[Tagged]:
-    """Ledger counts of an element, which mostly arrived within one hour."""
-    hour = int(arrival.min()) // HOUR
-    if int(arrival.max()) // HOUR == hour:
-        for number, count in enumerate(np.bincount(verdict).tolist()):
-            if count:
-                outcome, reason = _OUTCOMES[number]
-                yield "counts", ((hour * HOUR, "", outcome, str(reason or "")), count)
-        return
-    for number, (outcome, reason) in _OUTCOMES.items():
-        yield from tally(arrival[verdict == number], outcome, reason=reason)
 
 
 def some_rows(readings: pa.RecordBatch, rows: np.ndarray) -> pa.RecordBatch:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pyarrow as pa
 
+from transforms.groups import one_array
+
 FEW = 4096
 """So many rows are few."""
 
@@ -26,7 +28,7 @@ def few_grouped(table: pa.Table, aggregates: Sequence[tuple[str, str]]) -> pa.Ta
         return None
     groups, places = np.unique(table.column("group").to_numpy(), return_inverse=True)
     done = [
-        way(_one(column), places, len(groups))
+        way(one_array(column), places, len(groups))
         for way, column in zip(todo, columns, strict=True)
         if way
     ]
@@ -82,10 +84,6 @@ def _words(amounts: pa.Array, kind: type[np.generic]) -> np.ndarray:
 
 def _amounts(words: np.ndarray, kind: pa.DataType) -> pa.Array:
     return pa.Array.from_buffers(kind, len(words), [None, pa.py_buffer(words)])
-
-
-def _one(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 _Way = Callable[[pa.Array, np.ndarray, int], pa.Array]

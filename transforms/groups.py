@@ -84,6 +84,11 @@ def one_dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
     return column.unify_dictionaries().combine_chunks()
 
 
+def one_array(column: pa.ChunkedArray) -> pa.Array:
+    """A column in one piece."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
 def places_of(column: pa.DictionaryArray) -> np.ndarray:
     """The place of each row's text in the dictionary; one past its end for null."""
     indexes = column.indices

@@ -10,13 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.arrow_json import ShapedReader
-from transforms.exact import parse_object
+from transforms.arrow_json import ShapedReader, learned
 from transforms.lines import NEWLINE, Lines
-from transforms.reasons import Rejected
-from transforms.shape import Keys, Kind, learn
+from transforms.shape import Keys, Kind
 
-_SAMPLE = 200
 _EMPTY = "{}"
 _NOTHING = pa.table({"nothing": pa.nulls(0)})
 
@@ -58,11 +55,11 @@ class CellReader:
         lines = _lines(texts)
         chosen = np.flatnonzero(good & ~lines.strange() & ~_broken(lines))
         if self.shape is None:
-            self._learn(lines, chosen)
+            self.shape = learned(self.shape, lines, chosen)
         reader = self._reader()
         table, at = _read(reader, lines, chosen)
         if len(at) < len(chosen):
-            self._learn(lines, np.setdiff1d(chosen, at, assume_unique=True))
+            self.shape = learned(self.shape, lines, np.setdiff1d(chosen, at, assume_unique=True))
             if self._reader() is not reader:  # many cells of a new shape fit now
                 reader = self._reader()
                 table, at = _read(reader, lines, chosen)
@@ -77,13 +74,6 @@ class CellReader:
         if shaped is None or shaped.shape != shape:
             shaped = self._shaped = ShapedReader(shape, self.numbers)
         return shaped
-
-    def _learn(self, lines: Lines, chosen: np.ndarray) -> None:
-        for i in chosen[:: max(1, len(chosen) // _SAMPLE)].tolist():
-            try:
-                self.shape = learn(self.shape, parse_object(lines[i]))
-            except Rejected:
-                continue
 
 
 def _read(

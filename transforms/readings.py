@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from transforms.groups import places_of
+from transforms.groups import one_array, places_of
 from transforms.slots import Slots
 from transforms.tables import TIME
 
@@ -72,11 +72,11 @@ def encode_readings(columns: dict[str, pa.Array], fields: pa.Table, slots: Slots
     """The readings of accepted `fields`: `columns` has the key, the origin and the times."""
     encoded = dict(columns)
     for name in ("event_type", "customer_id"):
-        encoded[name] = _one(fields.column(name)).dictionary_encode()
+        encoded[name] = one_array(fields.column(name)).dictionary_encode()
     for slot in slots.slots:
-        column = _one(fields.column(slot.name))
+        column = one_array(fields.column(slot.name))
         encoded[slot.name] = column if slot.kind == "number" else column.dictionary_encode()
-    encoded["odd"] = _one(fields.column("odd")).cast(pa.large_string())
+    encoded["odd"] = one_array(fields.column("odd")).cast(pa.large_string())
     return pa.RecordBatch.from_pydict(encoded)
 
 
@@ -84,10 +84,6 @@ def rates_version(readings: pa.RecordBatch) -> str | None:
     """The version of the rates that hold for some readings; None where there is but one."""
     version = (readings.schema.metadata or {}).get(RATES)
     return None if version is None else version.decode()
-
-
-def _one(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def odd_kinds(readings: pa.RecordBatch) -> dict[str, dict[int, str]]:
@@ -116,5 +112,7 @@ def times(at: np.ndarray) -> pa.Array:
 
 
 def micros(column: pa.Array) -> np.ndarray:
-    """A timestamp column without nulls as microseconds."""
-    return column.view(pa.int64()).to_numpy(zero_copy_only=False)
+    """A column of 64 bits without nulls as int64: times as microseconds."""
+    if not len(column):
+        return np.zeros(0, np.int64)
+    return np.frombuffer(column.buffers()[1], np.int64, len(column), 8 * column.offset)

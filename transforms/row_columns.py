@@ -50,11 +50,11 @@ def _fit(fields: Iterable[pa.Field], depth: int) -> bool:
 def _fits(kind: pa.DataType, depth: int) -> bool:
     if kinds.is_struct(kind):
         return depth < DEEPEST and kind.num_fields > 0 and _fit(kind, depth + 1)
-    return is_text(kind) or any(is_kind(kind) for is_kind, _ in _NAMES)
+    return is_any_text(kind) or any(is_kind(kind) for is_kind, _ in _NAMES)
 
 
-def is_text(kind: pa.DataType) -> bool:
-    """Whether a column is of text, encoded or not."""
+def is_any_text(kind: pa.DataType) -> bool:
+    """Whether a column is of text, as it is or by a dictionary."""
     if kinds.is_dictionary(kind):
         kind = kind.value_type
     return bool(kinds.is_string(kind) or kinds.is_large_string(kind))
@@ -64,7 +64,7 @@ def kind_of(kind: pa.DataType) -> Kind:
     """The kind of JSON that values of a type are in their records."""
     if kinds.is_struct(kind):
         return Kind("object", {field.name: kind_of(field.type) for field in kind})
-    if is_text(kind):
+    if is_any_text(kind):
         return Kind("string")
     return Kind(next(name for is_kind, name in _NAMES if is_kind(kind)))
 
@@ -74,7 +74,7 @@ def doubtful(table: pa.Table) -> np.ndarray:
     rows = np.zeros(len(table), bool)
     for name in table.column_names:
         for leaf in _leaves(table.column(name)):
-            if is_text(leaf.type):
+            if is_any_text(leaf.type):
                 rows |= _no_utf8(leaf)
             elif kinds.is_floating(leaf.type):
                 finite = pc.fill_null(pc.is_finite(leaf), fill_value=True)
@@ -111,11 +111,12 @@ def _is_ascii(texts: pa.Array) -> bool:
 
 def text_parts(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Where the texts of an array begin, and end, in some bytes; and those bytes."""
+    wide = kinds.is_large_string(texts.type) or kinds.is_large_binary(texts.type)
+    size = np.int64 if wide else np.int32
     if not len(texts):
-        return np.zeros(1, np.int32), np.zeros(0, np.uint8)
-    wide = kinds.is_large_string(texts.type)
+        return np.zeros(1, size), np.zeros(0, np.uint8)
     _, offsets, data = texts.buffers()
-    bounds = np.frombuffer(offsets, np.int64 if wide else np.int32)
+    bounds = np.frombuffer(offsets, size)
     chars = np.zeros(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
     return bounds[texts.offset : texts.offset + len(texts) + 1], chars
 

@@ -5,7 +5,6 @@ What the columns are not sure of is spelled out, and then read as any line is.
 
 import logging
 from dataclasses import dataclass, field
-from traceback import format_tb
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +15,7 @@ from transforms.exact import Verdict
 from transforms.json_cells import CellReader, Cells
 from transforms.row_columns import RowColumns, doubtful
 from transforms.row_lines import RowLines, Rows
+from transforms.told_errors import trace
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,10 +37,8 @@ class RecordReader(ColumnarReader):
         try:
             table, at = self._of_columns(lines.rows)
         except Exception as error:  # noqa: BLE001 - a mistake of ours: the rows are spelled out
-            # the error's text may quote a record
-            where = f"{type(error).__name__}\n{''.join(format_tb(error.__traceback__))}"
             source = self.exact.source.name
-            _LOG.error("rows of source %s were read by their text: %s", source, where)
+            _LOG.error("rows of source %s were read by their text: %s", source, trace(error))
             table, at = self._schema.empty_table(), np.zeros(0, np.int64)
         rest = np.setdiff1d(np.arange(len(lines)), at, assume_unique=True)
         if not len(rest):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from transforms.row_columns import text_parts
 from transforms.row_lines import Rows
 
 LARGEST_RECORD = 1024 * 1024
@@ -158,9 +159,5 @@ def may_be_oversized(most_bytes: int) -> bool:
 
 def byte_parts(texts: pa.LargeBinaryArray) -> tuple[np.ndarray, np.ndarray]:
     """Where the texts of an array end in its bytes (int64, led by their start), and those bytes."""
-    if not len(texts):
-        return np.zeros(1, np.int64), np.zeros(0, np.uint8)
-    _, offsets, data = texts.buffers()
-    bounds = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
-    chars = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
+    bounds, chars = text_parts(texts)
     return bounds, chars[bounds[0] : bounds[-1]]

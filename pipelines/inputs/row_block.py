@@ -16,7 +16,7 @@ import pyarrow.types as kinds
 from pipelines.inputs.block import Block, BlockBuilder, Records, byte_parts, may_be_oversized
 from pipelines.inputs.json_columns import json_string
 from pipelines.inputs.row_text import holds_json, records, row_texts
-from transforms.row_columns import is_text, text_parts
+from transforms.row_columns import is_any_text, text_parts
 from transforms.row_lines import Rows
 
 _LARGEST_ESCAPE = 6  # of a character as \u0000
@@ -184,7 +184,7 @@ def _leaves(table: pa.Table) -> Iterator[tuple[int, pa.ChunkedArray]]:
 def _bound(leaf: tuple[int, pa.ChunkedArray]) -> int:
     """No value of a column is longer in its record, with its name."""
     names, column = leaf
-    if not is_text(column.type):
+    if not is_any_text(column.type):
         return names + _LARGEST_SCALAR
     longest = max((_longest(each) for each in column.chunks), default=0)
     return names + _LARGEST_ESCAPE * longest + len('""null')

@@ -22,7 +22,7 @@ from readings_rows import SLOTS, TYPES, Row, catalog, readings
 from transforms.arrow_coder import to_bytes
 from transforms.content_digest import ContentDigests
 from transforms.deduplicate import Deduplicator
-from transforms.deduplicate_live import DeduplicateLive, counts, judge, outcomes
+from transforms.deduplicate_live import DeduplicateLive, judge, outcomes
 from transforms.held_state import HELD
 from transforms.kernel import Tagged
 from transforms.run import Run
@@ -116,7 +116,8 @@ def test_an_element_is_counted_by_hour_and_outcome(drawn: list[tuple[int, int]])
     )
     if drawn:
         halves, verdict = map(np.array, zip(*drawn, strict=True))
-        found = [entry for _, entry in counts(halves * (HOUR // 2), verdict)]
+        arrived = readings([Row(received_at=half * HOUR // 2) for half in halves.tolist()])
+        found = [entry for tag, entry in outcomes(RUN, arrived, verdict) if tag == "counts"]
         assert len(found) == len(told)
         assert dict(found) == told
 

@@ -225,23 +225,17 @@ def test_a_stream_that_held_its_keys_in_32_bytes_goes_on() -> None:
     again = [((7, 7 << 32), SAYS, 300), ((8, 8 << 32), ELSE, 300), ((9, 9), SAYS, 300)]
     assert put(seen, again, 300) == [DUPLICATE, CONFLICT, ACCEPTED]
     mixed = SeenKeys(HORIZON, [*segments, *seen.segments()])
-    assert put(mixed, [((9, 9), SAYS, 400), *again], 400) == [
-        DUPLICATE,
-        DUPLICATE,
-        CONFLICT,
-        DUPLICATE,
-    ]
+    told = put(mixed, [((9, 9), SAYS, 400), *again], 400)
+    assert told == [DUPLICATE, DUPLICATE, CONFLICT, DUPLICATE]
 
 
 def test_many_keys_take_24_bytes_each_and_are_found() -> None:
-    chance = np.random.default_rng(1)
     seen, total = SeenKeys(HORIZON), 100_000
-    high, low = chance.integers(0, 1 << 63, (2, total), np.uint64)
-    arrival = np.arange(1_000)
+    high, low = np.random.default_rng(1).integers(0, 1 << 63, (2, total), np.uint64)
     with patch.object(key_runs, "_LONGEST", 10_000):
         for start in range(0, total, 1_000):
             rows = slice(start, start + 1_000)
-            _, keys = seen.judge(high[rows], low[rows], low[rows], arrival, 0)
+            _, keys = seen.judge(high[rows], low[rows], low[rows], np.arange(1_000), 0)
             seen.add(keys)
     assert len(seen) == total
     assert seen.nbytes == 24 * total
