@@ -63,6 +63,7 @@ class LiveQueue:
         self._pause_s, self._shared = pause_s, shared
         self._arrived = threading.Condition(shared.lock)
         self._waiting: list[pa.RecordBatch] = []
+        self._complete = False  # nothing comes right after what waits
         self._stamps: list[int] = []  # of the batches that wait
         self._writing: list[int] = []  # of those in the file that is being written
         self._waiting_bytes = 0  # with those of the file that is being written
@@ -79,7 +80,7 @@ class LiveQueue:
         with self._shared.lock:
             return min(self._stamps + self._writing, default=NOTHING_WAITS)
 
-    def put(self, batch: pa.RecordBatch, stamp_ms: int) -> None:
+    def put(self, batch: pa.RecordBatch, stamp_ms: int, *, last: bool = False) -> None:
         """See `LiveTables.put`."""
         if not batch.schema.equals(self.folder.schema):
             raise ValueError(f"{self.folder.path}: these are not its columns: {batch.schema}")
@@ -91,13 +92,13 @@ class LiveQueue:
             shared.check()
             if shared.ending:
                 raise LiveTableError(f"{self.folder.path} is closed")
-            if not batch.num_rows:
-                return
-            if not self._waiting:
+            if batch.num_rows:
+                self._waiting.append(batch)
+                self._stamps.append(stamp_ms)
+                self._waiting_bytes += batch.get_total_buffer_size()
+            self._complete = last and bool(self._waiting)
+            if self._complete or len(self._waiting) == 1:
                 self._arrived.notify()
-            self._waiting.append(batch)
-            self._stamps.append(stamp_ms)
-            self._waiting_bytes += batch.get_total_buffer_size()
 
     def wake(self) -> None:
         """Let the thread see that it is to end: it writes what waits first."""
@@ -151,16 +152,17 @@ class LiveQueue:
         shared = self._shared
         with shared.lock:
             self._arrived.wait_for(lambda: self._waiting or shared.ending)
-            at = max(time.monotonic() + _TOGETHER_S, self._last_s + self._pause_s)
+            at = time.monotonic() + _TOGETHER_S
             while self._waiting and not shared.ending:
-                left_s = at - time.monotonic()
+                now = time.monotonic()
+                left_s = max(0 if self._complete else at - now, self._last_s + self._pause_s - now)
                 if self.folder.shelves.crowded:
                     left_s = max(left_s, _CROWDED_S)
                 if left_s <= 0:
                     break
                 self._arrived.wait(left_s)
             self._last_s = time.monotonic()
-            batches, self._waiting = self._waiting, []
+            batches, self._waiting, self._complete = self._waiting, [], False
             self._writing, self._stamps = self._stamps, []
             return batches
 

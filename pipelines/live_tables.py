@@ -105,15 +105,16 @@ class LiveTables:
         """Up to which stamp (ms) all events and rejects that were put are in files."""
         return min(self._queues[table].least_stamp for table in ("events", "rejects")) - 1
 
-    def put(self, table: str, batch: pa.RecordBatch, stamp_ms: int) -> None:
+    def put(self, table: str, batch: pa.RecordBatch, stamp_ms: int, *, last: bool = False) -> None:
         """Take rows of a table, with the number of the batch that they came of.
 
+        What is put in one go shares a file: `last` is its end, which a millisecond tells else.
         It waits while more than 64 MiB of the table's rows are still to be written.
 
         Raises LiveTableError if anything could not be written meanwhile, and after the end;
         ValueError for other columns than the table has.
         """
-        self._queues[table].put(batch, stamp_ms)
+        self._queues[table].put(batch, stamp_ms, last=last)
 
     def close(self) -> None:
         """Write what waits, merge what there is into few files, and wait for the grace time once.

@@ -14,14 +14,16 @@ import pipelines.read  # noqa: F401 - registers the coder for blocks
 from pipelines.inputs import Block, InputErrors
 from pipelines.inputs.find import absolute, nearest_name
 from pipelines.stopping import STOP
-from pipelines.tail_reader import Tail, close_tail, opened
+from pipelines.tail_reader import Tail, TailReader, close_tail, opened
 from pipelines.unbounded import BATCHES, END, WATERMARK
 from transforms.flow import FLOW
 
 _PREFIX = "tail:"
 _SLICE_S = 0.2
-# how many batches that were given out before may be on their way: nobody waits for any one of them
-_AGAIN = 16
+# how many batches may be on their way. What comes meanwhile goes as one, which costs less; one that
+# is full cannot become any larger, and while it is written the next one may be read; and nobody
+# waits for any one of those that were given out before
+_FRESH, _FULL, _AGAIN = 1, 2, 16
 _POLL_S, _IDLE_POLL_S = 0.002, 0.005
 # how long after a call that gave something out the engine calls again: batches bring their own wait
 _CALLS_US, _PAUSE_US = 5_000, 1_000
@@ -66,8 +68,8 @@ def _problem(text: str, path: Path) -> str | None:
 class ReadTail(beam.PTransform):
     """Growing files → blocks, in micro-batches, with the moment and the watermark of arrivals.
 
-    It ends when all folders have ended, or at `STOP`. Holds one batch: 8 MiB, and a line of up to 1
-    MiB more.
+    It ends when all folders have ended, or at `STOP`. Holds a batch: 8 MiB, and a line of up to 1
+    MiB more; the engine has another one then, or a few at the start.
     """
 
     tail: Tail
@@ -104,7 +106,7 @@ class _Follow(beam.DoFn):
         number = first = batches.current_restriction().start
         until = time.monotonic() + _SLICE_S
         while time.monotonic() < until:
-            if FLOW.has(_AGAIN if reader.had(number) else 1):
+            if FLOW.has(_on_their_way(reader, number)):
                 if number > first:
                     break  # they go on their way when this call is over
                 reader.look()
@@ -131,6 +133,13 @@ class _Follow(beam.DoFn):
             STOP.wait(_IDLE_POLL_S if reader.idle else _POLL_S)
         pause_us = max(_PAUSE_US, _CALLS_US - self.tail.batch_us)
         batches.defer_remainder(Duration(micros=pause_us))
+
+
+def _on_their_way(reader: TailReader, number: int) -> int:
+    """How many batches may be, when this one is next."""
+    if reader.had(number):
+        return _AGAIN
+    return _FULL if reader.behind else _FRESH
 
 
 def _move(watermark: Any, to_us: int) -> None:

@@ -128,6 +128,11 @@ class TailReader:
         return self._folders.idle
 
     @property
+    def behind(self) -> bool:
+        """Whether the last new batch was full: more comes than goes at once."""
+        return self._folders.behind
+
+    @property
     def progress(self) -> TailProgress:
         """How far it has come. Any thread may ask."""
         watermark = self._clock.watermark_us

@@ -52,5 +52,5 @@ class _Put(beam.DoFn):
         yield batch.num_rows
 
     def finish_bundle(self) -> None:
-        for batch, stamp_ms in self._batches:
-            self._tables.put(self.table, batch, stamp_ms)
+        for number, (batch, stamp_ms) in enumerate(self._batches, 1):
+            self._tables.put(self.table, batch, stamp_ms, last=number == len(self._batches))

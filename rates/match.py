@@ -79,12 +79,15 @@ def _codes(column: pa.Array, known: pa.Array) -> Codes:
     if pa.types.is_dictionary(column.type):
         of_text = np.append(_codes(column.dictionary, known), 0)  # a null is the -1st
         return of_text[_places(column.indices)]
-    return _places(pc.index_in(column, value_set=known.cast(column.type))) + 1
+    if known.type != column.type:
+        known = known.cast(column.type)
+    return _places(pc.index_in(column, value_set=known)) + 1
 
 
 def _places(places: pa.Array) -> Codes:
-    filled: Codes = places.cast(pa.int64()).fill_null(-1).to_numpy()
-    return filled
+    if places.null_count:
+        places = places.cast(pa.int64()).fill_null(-1)
+    return places.to_numpy().astype(np.int64, copy=False)
 
 
 def _distinct(columns: Iterable[tuple[Codes, int]]) -> tuple[Codes, Codes]:

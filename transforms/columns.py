@@ -50,8 +50,11 @@ class Columns:
             return pa.repeat(pa.scalar(place.const, pa.string()), self.rows), self._none()
         column, odd = self._string(place)
         lengths = pc.binary_length(column)  # never less than the characters
-        if (pc.max(lengths).as_py() or 0) > LONGEST:
+        least, most = pc.min_max(lengths).values()
+        if (most.as_py() or 0) > LONGEST:
             lengths = pc.utf8_length(column)
+        elif column.null_count == 0 and least.as_py():
+            return column, odd
         fine = pc.and_(pc.greater(lengths, 0), pc.less_equal(lengths, LONGEST))
         return column, odd | ~mask(pc.fill_null(fine, fill_value=False))
 
@@ -62,11 +65,12 @@ class Columns:
             return pa.repeat(pa.scalar(const, pa.string()), self.rows), self._none()
         column, odd = self._string(place)
         lengths = pc.binary_length(column)  # never less than the characters
-        if (pc.max(lengths).as_py() or 0) > LONGEST:
+        least, most = pc.min_max(lengths).values()
+        if (most.as_py() or 0) > LONGEST:
             odd = odd | mask(
                 pc.fill_null(pc.greater(pc.utf8_length(column), LONGEST), fill_value=False)
             )
-        if pc.min(lengths).as_py() == 0:
+        if least.as_py() == 0:
             column = pc.if_else(pc.equal(lengths, 0), None, column)
         return column, odd
 

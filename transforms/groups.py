@@ -25,11 +25,12 @@ class _Digit:
         return len(self.values) + 1
 
     def column(self, indexes: np.ndarray) -> pa.Array:
-        null = indexes == len(self.values)
-        filled = pa.array(indexes, pa.int32(), mask=null if null.any() else None)
+        places = indexes.astype(np.int32)
+        null = places == len(self.values)
+        filled = pa.array(places, mask=null if null.any() else None)
         if not self.dictionary:
             return self.values.take(filled)
-        return pa.DictionaryArray.from_arrays(filled, self.values)
+        return pa.DictionaryArray.from_arrays(filled, self.values, safe=False)
 
 
 class Groups:

@@ -1,7 +1,7 @@
 """One meter over one batch of readings: what it matches, refuses and adds up."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -144,15 +144,15 @@ class MeterBatch:
         return [f"the window closed at {format_time(c)}" for c in closes.tolist()]
 
     def _partials(self, rows: np.ndarray) -> Iterator[Tagged]:
-        take = pa.array(rows)
-        keys = {"customer_id": self.readings.column("customer_id").take(take)}
+        column = self._columns_at(rows)
+        keys = {"customer_id": column("customer_id")}
         for name, slot in self.plan.dimensions:
-            keys[f"d:{name}"] = self.readings.column(slot).take(take)
+            keys[f"d:{name}"] = column(slot)
         keys["rate_at"] = pa.array(self._rate_at(rows))
         groups = Groups(pa.table(keys), list(keys))
         columns = {"group": pa.array(groups.codes)}
         if self.plan.value:
-            columns["value"] = self.readings.column(self.plan.value).take(take)
+            columns["value"] = column(self.plan.value)
             columns["time"] = pa.array(self.event_time[rows])
         done = AGGREGATIONS[self.meter.aggregation].partial(pa.table(columns)).combine_chunks()
         found = groups.columns(done.column("group").to_numpy())
@@ -163,6 +163,13 @@ class MeterBatch:
         batch = partial_batch(found, own, self.meter.aggregation)
         for number, piece in buckets_of(batch, bucket):
             yield "partials", ((self.meter.name, number), piece)
+
+    def _columns_at(self, rows: np.ndarray) -> Callable[[str], pa.Array]:
+        """Gives a column of the readings by its name, at some rows, each of them once."""
+        if len(rows) == self.readings.num_rows:
+            return self.readings.column
+        taken = pa.array(rows)
+        return lambda name: self.readings.column(name).take(taken)
 
     def _rated(self, keys: dict[str, pa.Array]) -> dict[str, pa.Array]:
         """The keys with the terms of the rate; `rate_at` is the window's start from here on."""

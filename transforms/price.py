@@ -151,7 +151,7 @@ class Pricer:
         columns = {
             "run_id": pa.repeat(self.run.run_id, count),
             "meter": pa.repeat(meter.name, count),
-            "customer_id": rows.keys["customer_id"].cast(pa.string()),
+            "customer_id": rows.keys["customer_id"].dictionary_decode(),
             "dimensions": dimensions_json(rows.keys, [name for name, _ in meter.dimensions]),
             "window_start": _times(rows.start),
             "window_end": _times(end),

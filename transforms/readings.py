@@ -35,7 +35,7 @@ def buckets_of(batch: pa.RecordBatch, bucket: np.ndarray) -> Iterator[tuple[int,
     if not batch.num_rows:
         return
     if (bucket == bucket[0]).all():
-        yield int(bucket[0]), compact(batch)
+        yield int(bucket[0]), compact(batch, texts_a_row=2)  # which no other piece repeats
         return
     order = np.argsort(bucket, kind="stable")
     batch = batch.take(pa.array(order))
@@ -44,13 +44,13 @@ def buckets_of(batch: pa.RecordBatch, bucket: np.ndarray) -> Iterator[tuple[int,
         yield int(bucket[order[start]]), compact(batch.slice(start, end - start))
 
 
-def compact(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Dictionaries much larger than the batch are cut down to the texts it uses."""
+def compact(batch: pa.RecordBatch, texts_a_row: int = 1) -> pa.RecordBatch:
+    """Dictionaries that have more texts are cut down to those that the batch uses."""
     columns = []
     for column in batch.columns:
         is_dictionary = pa.types.is_dictionary(column.type)
-        if is_dictionary and len(column.dictionary) > batch.num_rows:
-            column = column.cast(pa.string()).dictionary_encode()  # noqa: PLW2901 - the same texts
+        if is_dictionary and len(column.dictionary) > texts_a_row * batch.num_rows:
+            column = column.dictionary_decode().dictionary_encode()  # noqa: PLW2901 - the same texts
         columns.append(column)
     return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
@@ -59,13 +59,10 @@ def together(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     """Several batches of one schema as one, each dictionary holding each text once."""
     if len(batches) == 1:
         return batches[0]
-    table = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
-    if not table.num_rows:
-        return batches[0]
-    whole = table.to_batches()
-    if len(whole) > 1:  # Arrow cuts a column of texts where its offsets would not reach
-        raise ValueError("a bucket has more than 2 GiB of text in one column")
-    return whole[0]
+    try:
+        return pa.concat_batches(batches)
+    except pa.ArrowInvalid as error:  # offsets would not reach
+        raise ValueError("a bucket has more than 2 GiB of text in one column") from error
 
 
 def encode_readings(columns: dict[str, pa.Array], fields: pa.Table, slots: Slots) -> pa.RecordBatch:

@@ -31,6 +31,7 @@ _DAYS_IN_MONTH = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 _DIGITS = (0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18)
 _MARKS = ((4, b"-"), (7, b"-"), (10, b"Tt "), (13, b":"), (16, b":"))
 _SECONDS_END = 19
+_TIME = pa.timestamp("us", tz="UTC")
 _LONGEST = 40  # of those read as columns; a time with more digits is read by itself
 
 
@@ -81,6 +82,9 @@ def parse_times(
 
     Those not read (0 in the result) may still be times: `parse_time` has the last word on them.
     """
+    usual = _usual_times(texts)
+    if usual is not None:
+        return usual, np.ones(len(texts), bool)
     at, read = np.zeros(len(texts), np.int64), np.zeros(len(texts), bool)
     lengths = pc.fill_null(pc.binary_length(texts), 0).to_numpy()
     for length in np.unique(lengths).tolist():
@@ -90,6 +94,24 @@ def parse_times(
         chosen = texts if len(rows) == len(texts) else texts.take(pa.array(rows))
         at[rows], read[rows] = _one_length(_characters(chosen, length), assume_utc=assume_utc)
     return at, read
+
+
+def _usual_times(texts: pa.StringArray) -> np.ndarray | None:
+    """Times as most are written, which Arrow reads as we do, and in a tenth of the time.
+
+    Of what Arrow takes beyond that a year of 0 is left, and times without seconds or without a Z.
+    """
+    if not len(texts) or texts.null_count:
+        return None
+    offsets = np.frombuffer(texts.buffers()[1], np.int32, len(texts) + 1, 4 * texts.offset)
+    data = np.frombuffer(texts.buffers()[2], np.uint8)
+    if np.diff(offsets).min() <= _SECONDS_END or (data[offsets[1:] - 1] != ord("Z")).any():
+        return None
+    try:
+        at = texts.cast(_TIME).view(pa.int64()).to_numpy()
+    except pa.ArrowInvalid:
+        return None
+    return at if at.min() >= FIRST else None
 
 
 def _characters(texts: pa.StringArray, length: int) -> np.ndarray:

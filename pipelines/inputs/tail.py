@@ -53,6 +53,7 @@ class TailFolders:
         self._turns = TailTurns(batch_us)
         self._turn = 0
         self._closing = False
+        self.behind = False  # whether the last batch was full
 
     @property
     def ended(self) -> bool:
@@ -142,7 +143,7 @@ class TailFolders:
             return None
         first = self._arrivals.first(block.data, now.clock_us)
         last = self._arrivals.last(block.data, now.clock_us)
-        end, self._turn = file.whole, self._turn + 1
+        end, self._turn, self.behind = file.whole, self._turn + 1, file.full
         file.begin_batch(end, block.data)
         file.arrival_us, file.turn = last, self._turn
         self._notice(file, now)

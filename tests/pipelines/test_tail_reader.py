@@ -73,6 +73,15 @@ def test_new_batches_come_after_all_that_were_given_out(tmp_path: Path) -> None:
     assert 1000 * late.stamp_ms >= first.watermark_us
 
 
+def test_it_is_behind_while_batches_are_full(run: TailRun) -> None:
+    run.append("a.ndjson", b"".join(record(i) for i in range(7)))
+    behind = []
+    for number in range(3):
+        assert run.reader.batch(number) is not None
+        behind.append(run.reader.behind)
+    assert behind == [True, True, False]
+
+
 def test_a_batch_asked_for_twice_is_the_same(run: TailRun) -> None:
     run.append("a.ndjson", b"".join(record(i) for i in range(8)))
     first = run.batches()

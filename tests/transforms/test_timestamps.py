@@ -42,6 +42,13 @@ def test_a_column_is_read_as_each_of_its_times(texts: list[str], utc: bool) -> N
         assert not was_read or value == expected
 
 
+@given(spellings())
+@settings(max_examples=1000, deadline=None)
+def test_a_time_that_stands_alone_in_a_column_is_read_as_itself(text: str) -> None:
+    (at,), (read,) = parse_times(pa.array([text]))
+    assert not read or at == parse_time(text)
+
+
 @given(st.lists(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)), max_size=20))  # noqa: DTZ001
 def test_ordinary_times_are_read_by_the_column(moments: list[datetime]) -> None:
     texts = pa.array([m.isoformat(timespec="microseconds") + "Z" for m in moments], pa.string())
