@@ -119,8 +119,9 @@ class ColumnarReader:
         odd = np.logical_or.reduce([strange for _, strange in read.values()])
         for keys in source.objects:
             odd |= columns.not_object(keys)
-        empty = {f.name: pa.nulls(len(at), f.type) for f in self._schema}
-        filled = empty | {name: column for name, (column, _) in read.items()}
+        absent = (f for f in self._schema if f.name not in read)
+        filled = {f.name: pa.nulls(len(at), f.type) for f in absent}
+        filled |= {name: column for name, (column, _) in read.items()}
         return pa.table(filled, self._schema), odd
 
 

@@ -143,7 +143,7 @@ class RowColumns(Columns):
     def raw(self, keys: Keys) -> tuple[pa.Array | None, str]:
         """As `Columns.raw`; texts are `string`, however they are stored."""
         column, kind = super().raw(keys)
-        if kind == "string" and column is not None:
+        if kind == "string" and column is not None and column.type != pa.string():
             column = column.cast(pa.string())
         return column, kind
 

@@ -40,9 +40,11 @@ class RecordReader(ColumnarReader):
             source = self.exact.source.name
             _LOG.error("rows of source %s were read by their text: %s", source, trace(error))
             table, at = self._schema.empty_table(), np.zeros(0, np.int64)
-        rest = np.setdiff1d(np.arange(len(lines)), at, assume_unique=True)
-        if not len(rest):
+        left = np.ones(len(lines), bool)
+        left[at] = False
+        if not left.any():
             return table, {}
+        rest = np.flatnonzero(left)
         others, verdicts = self.read(*lines.spelled(rest))
         line = pa.array(rest[others.column("line").to_numpy()].astype(np.int32))
         others = others.set_column(others.schema.get_field_index("line"), "line", line)
