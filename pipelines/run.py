@@ -28,6 +28,7 @@ from pipelines.read import ReadFiles
 from pipelines.settings import Settings
 from pipelines.summary import Summary, summarize
 from pipelines.views import shapes
+from transforms.kernel import THREADS
 from transforms.run import Run
 from transforms.spill import IN_MEMORY, Spill
 from transforms.timestamps import micros_of, moment_of
@@ -38,6 +39,8 @@ from transforms.whereabouts import command_is_at
 _KEY_BUCKET_BYTES = 64 << 20
 _SERIES_BUCKET_BYTES = 256 << 20
 _FEWEST, _MOST = 8, 4096
+_SMALL_BYTES = 8 << 20  # of input, for which more pieces cost more than they gain
+_METERS = 6  # that each have the fewest pieces; where there are more of them, each has less
 _NAMED = 5
 # how long a stream takes at most, and then some, until events that it counted can be read
 _EVENTS_WAIT_S = 2.0
@@ -159,6 +162,8 @@ def job_of(
 ) -> Job:
     """The graph of a run; `write` gives what takes the rows of a table."""
     size = sum(file.size for file in settings.inputs)
+    fewest = _FEWEST if size > _SMALL_BYTES else THREADS
+    fewest_of_series = min(max(_METERS * fewest // len(settings.catalog.meters), 1), fewest)
     return Job(
         run=Run(record.run_id, micros_of(record.started_at)),
         catalog=settings.catalog,
@@ -169,8 +174,8 @@ def job_of(
         read=ReadFiles(at_one_moment(settings.pieces), settings.asked.block_bytes),
         write=write,
         spill=spill,
-        key_buckets=_buckets(size, _KEY_BUCKET_BYTES),
-        series_buckets=_buckets(size, _SERIES_BUCKET_BYTES),
+        key_buckets=_buckets(size, _KEY_BUCKET_BYTES, fewest),
+        series_buckets=_buckets(size, _SERIES_BUCKET_BYTES, fewest_of_series),
     )
 
 
@@ -189,8 +194,8 @@ def _spill(out: Path, run_id: str, options: PipelineOptions) -> Iterator[Spill]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _buckets(size: int, each: int) -> int:
-    return min(max(size // each, _FEWEST), _MOST)
+def _buckets(size: int, each: int, fewest: int) -> int:
+    return min(max(size // each, fewest), _MOST)
 
 
 def check_finished(
