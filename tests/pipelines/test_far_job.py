@@ -19,8 +19,6 @@ from pipelines.prism_process import Prism
 from pipelines.problems import JobFailedError, UserError
 
 LEFT = "--no_wait_until_finish"
-# the workers, which are threads here, lose their engine, too
-ALONE = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +69,6 @@ def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-@ALONE
 def test_a_job_whose_engine_cannot_be_asked_may_go_on(prism: Prism) -> None:
     job = begun(prism.endpoint)
     kill(prism)
@@ -81,7 +78,6 @@ def test_a_job_whose_engine_cannot_be_asked_may_go_on(prism: Prism) -> None:
         job.wait_for_batch()
 
 
-@ALONE
 def test_a_job_that_ctrl_c_could_not_cancel_may_go_on(
     prism: Prism, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,7 +89,6 @@ def test_a_job_that_ctrl_c_could_not_cancel_may_go_on(
     timer.join()
 
 
-@ALONE  # whose job has ended, but perhaps not yet they
 def test_a_job_that_ctrl_c_cancels_has_ended(prism: Prism) -> None:
     job = begun(prism.endpoint)
     timer = after(0.1, interrupt)

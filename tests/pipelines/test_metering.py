@@ -48,8 +48,10 @@ def test_what_validate_rejects_is_put_in_the_bundle_that_reads_it(
 ) -> None:
     put = LiveTables.put
 
-    def noted(self: LiveTables, table: str, batch: pa.RecordBatch, stamp_ms: int) -> None:
-        put(self, table, batch, stamp_ms)
+    def noted(
+        self: LiveTables, table: str, batch: pa.RecordBatch, stamp_ms: int, *, last: bool = False
+    ) -> None:
+        put(self, table, batch, stamp_ms, last=last)
         PUT.append((table, batch.num_rows))
 
     PUT.clear()
