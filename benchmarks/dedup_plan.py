@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from transforms.arrays import times
 from transforms.arrow_coder import to_bytes
 from transforms.catalog_file import load_catalog
-from transforms.readings import buckets_of, encode_readings, times
+from transforms.readings import buckets_of, encode_readings
 from transforms.slots import Slots
 from transforms.tables import AMOUNT
 

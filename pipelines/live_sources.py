@@ -9,13 +9,14 @@ import apache_beam as beam
 
 from pipelines import read_pubsub
 from pipelines.inputs.arrivals import Arrivals
+from pipelines.open_tails import close_tail, open_tail
 from pipelines.problems import UserError
 from pipelines.rate_versions import RateVersions
 from pipelines.read_pubsub import ReadPubSub, check_subscription, close_subscriptions
 from pipelines.read_tail import ReadTail
 from pipelines.settings import Settings
 from pipelines.stream_settings import Stream
-from pipelines.tail_reader import Tail, close_tail, open_tail
+from pipelines.tail_reader import Tail
 
 
 class LiveSource(Protocol):

@@ -13,8 +13,9 @@ from apache_beam.utils.timestamp import MAX_TIMESTAMP, Duration, Timestamp
 import pipelines.read  # noqa: F401 - registers the coder for blocks
 from pipelines.inputs import Block, InputErrors
 from pipelines.inputs.find import absolute, nearest_name
+from pipelines.open_tails import close_tail, opened
 from pipelines.stopping import STOP
-from pipelines.tail_reader import Tail, TailReader, close_tail, opened
+from pipelines.tail_reader import Tail, TailReader
 from pipelines.unbounded import BATCHES, END, WATERMARK
 from transforms.flow import FLOW
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pipelines import read_pubsub
 from pipelines.notices import notify
-from pipelines.tail_reader import progress
+from pipelines.open_tails import progress
 from transforms import window_log
 from transforms.held_state import HELD
 from transforms.live_totals import LIVE_TOTALS

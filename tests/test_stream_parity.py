@@ -19,13 +19,13 @@ from pipelines.inputs import Block, find_inputs
 from rates import RateBook, load_rates
 from strategies import Case, cases
 from test_against_oracle import EVENTS, REJECTS, USAGE, book_of, counted
+from transforms.arrays import micros
 from transforms.arrow_coder import from_bytes
 from transforms.block_reader import BlockReader
 from transforms.catalog import Catalog
 from transforms.catalog_file import load_catalog
 from transforms.live import Live
 from transforms.measure import Scope
-from transforms.readings import micros
 from transforms.run import Run
 from transforms.timestamps import DAY, SECOND, format_time, parse_time
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from transforms.arrays import times
 from transforms.arrow_coder import to_bytes
 from transforms.block import Block, Places
 from transforms.catalog import Catalog, Source
@@ -17,7 +18,7 @@ from transforms.event_keys import hash_texts, key_texts
 from transforms.exact import ExactReader, Verdict
 from transforms.flow import FLOW
 from transforms.kernel import Tagged
-from transforms.readings import RATES, buckets_of, encode_readings, times
+from transforms.readings import RATES, buckets_of, encode_readings
 from transforms.reasons import Reason
 from transforms.refuse import refuse_future, refuse_oversized, refuse_records
 from transforms.rescue import careful, halves_of_block

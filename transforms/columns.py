@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.arrays import one_array
 from transforms.catalog import TextField, TimeField
 from transforms.exact import LONGEST
-from transforms.groups import one_array
 from transforms.numbers import mask, short_numbers, too_great
 from transforms.shape import Keys, Kind
 from transforms.tables import AMOUNT

@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.readings import micros
+from transforms.arrays import micros
 from transforms.slots import Slot, Slots
 
 _TEXT, _TIME, _NUMBER = 16, 8, 17

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam.typehints.decorators import no_annotations
 
+from transforms.arrays import micros
 from transforms.arrow_coder import from_bytes
 from transforms.catalog import Catalog
 from transforms.conflicts import Deduplicated, conflicts
@@ -26,7 +27,7 @@ from transforms.counts import COUNT, tally
 from transforms.deduplicate_live import DeduplicateLive
 from transforms.kernel import THREADS, Kernel, Tagged
 from transforms.live import Live
-from transforms.readings import micros, together
+from transforms.readings import together
 from transforms.reasons import Reason
 from transforms.run import Run
 from transforms.slots import Slots

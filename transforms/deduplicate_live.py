@@ -35,6 +35,7 @@ from apache_beam.typehints import KV
 from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.timestamp import Timestamp
 
+from transforms.arrays import micros
 from transforms.arrow_coder import from_bytes
 from transforms.catalog import Catalog
 from transforms.conflicts import Deduplicated, conflicts
@@ -44,7 +45,6 @@ from transforms.flow import FLOW
 from transforms.held_state import HELD, Held, States
 from transforms.kernel import Tagged
 from transforms.metrics import KERNEL_US, KEYS_FORGOTTEN, LAG_MS
-from transforms.readings import micros
 from transforms.reasons import Reason
 from transforms.run import Run
 from transforms.seen_keys import ACCEPTED, CONFLICT, DUPLICATE, Horizon, SeenKeys

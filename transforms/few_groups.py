@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pyarrow as pa
 
-from transforms.groups import one_array
+from transforms.arrays import one_array
 
 FEW = 4096
 """So many rows are few."""

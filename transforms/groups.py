@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.arrays import one_array
+
 _ROOM = 1 << 62
 
 
@@ -70,9 +72,7 @@ def _encode(column: pa.ChunkedArray) -> tuple[_Digit, np.ndarray]:
         if (numbers == numbers[0]).all():  # as moments are within a window
             return _Digit(pa.array(numbers[:1]), dictionary), np.zeros(len(numbers), np.int64)
     encoded = one_dictionary(column) if dictionary else pc.dictionary_encode(column)
-    array = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
-    if isinstance(array, pa.ChunkedArray):
-        array = array.chunk(0) if array.num_chunks else pa.array([], column.type)
+    array = one_array(encoded) if isinstance(encoded, pa.ChunkedArray) else encoded
     return _Digit(array.dictionary, dictionary), places_of(array).astype(np.int64)
 
 
@@ -83,11 +83,6 @@ def one_dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
     if column.num_chunks == 1:
         return column.chunk(0)
     return column.unify_dictionaries().combine_chunks()
-
-
-def one_array(column: pa.ChunkedArray) -> pa.Array:
-    """A column in one piece."""
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def places_of(column: pa.DictionaryArray) -> np.ndarray:

@@ -14,12 +14,13 @@ from apache_beam.typehints.decorators import no_annotations
 
 from rates import RateBook
 from transforms.aggregate import KEYED
+from transforms.arrays import micros
 from transforms.catalog import Catalog
 from transforms.counts import COUNT, tally
 from transforms.kernel import THREADS, Kernel, Tagged
 from transforms.meter_batch import Batch, MeterBatch, rejects_of
 from transforms.rate_terms import Books, terms_of
-from transforms.readings import micros, rates_version
+from transforms.readings import rates_version
 from transforms.reasons import Reason
 from transforms.rescue import careful
 from transforms.run import Run

@@ -10,12 +10,13 @@ import pyarrow as pa
 
 from rates import RateBook
 from transforms.aggregations import AGGREGATIONS
+from transforms.arrays import micros
 from transforms.conflicts import keys_of, origins_of
 from transforms.counts import tally
 from transforms.groups import Groups, places_of
 from transforms.kernel import Tagged
 from transforms.partials import partial_batch
-from transforms.readings import buckets_of, dictionary_mask, micros, odd_kinds
+from transforms.readings import buckets_of, dictionary_mask, odd_kinds
 from transforms.reasons import Reason
 from transforms.rejects import rejects_batch
 from transforms.rescue import halves_of_batch

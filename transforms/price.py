@@ -21,6 +21,7 @@ from apache_beam.typehints.decorators import no_annotations
 from rates import RateBook, costs
 from transforms.aggregate import Keyed
 from transforms.aggregations import AGGREGATIONS
+from transforms.arrays import times
 from transforms.catalog import Catalog, Meter
 from transforms.groups import Groups, places_of
 from transforms.kernel import THREADS, Kernel, Tagged
@@ -153,9 +154,9 @@ class Pricer:
             "meter": pa.repeat(meter.name, count),
             "customer_id": rows.keys["customer_id"].dictionary_decode(),
             "dimensions": dimensions_json(rows.keys, [name for name, _ in meter.dimensions]),
-            "window_start": _times(rows.start),
-            "window_end": _times(end),
-            "closes_at": _times(end + meter.allowed_lateness_us),
+            "window_start": times(rows.start),
+            "window_end": times(end),
+            "closes_at": times(end + meter.allowed_lateness_us),
             "quantity": quantity,
             "event_count": rows.events,
             "unit": pa.repeat(pa.scalar(meter.unit, pa.string()), count),
@@ -224,10 +225,6 @@ def _spelled(names: tuple[str, ...], values: tuple[str | None, ...]) -> str:
 
 
 _remembered = lru_cache(maxsize=16_384)(_spelled)
-
-
-def _times(at: np.ndarray) -> pa.Array:
-    return pa.array(at, pa.int64()).view(TIME)
 
 
 def _counted(rejects: pa.RecordBatch) -> pa.RecordBatch:

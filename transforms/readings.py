@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from transforms.groups import one_array, places_of
+from transforms.arrays import one_array
+from transforms.groups import places_of
 from transforms.slots import Slots
-from transforms.tables import TIME
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
 RATES = b"rates"
@@ -101,15 +101,3 @@ def dictionary_mask(column: pa.DictionaryArray, texts: frozenset[str]) -> np.nda
     """Which rows of a dictionary column hold one of some texts."""
     wanted = np.array([text in texts for text in column.dictionary.to_pylist()] + [False], bool)
     return wanted[places_of(column)]
-
-
-def times(at: np.ndarray) -> pa.Array:
-    """Microseconds as a timestamp column."""
-    return pa.array(at, pa.int64()).view(TIME)
-
-
-def micros(column: pa.Array) -> np.ndarray:
-    """A column of 64 bits without nulls as int64: times as microseconds."""
-    if not len(column):
-        return np.zeros(0, np.int64)
-    return np.frombuffer(column.buffers()[1], np.int64, len(column), 8 * column.offset)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as kinds
 
+from transforms.arrays import text_parts
 from transforms.catalog import TimeField
 from transforms.columns import Column, Columns
 from transforms.json_cells import Cells
@@ -107,18 +108,6 @@ def _is_ascii(texts: pa.Array) -> bool:
     values = texts.dictionary if kinds.is_dictionary(texts.type) else texts
     bounds, chars = text_parts(values)
     return bool(chars[bounds[0] : bounds[-1]].max(initial=0) <= _LAST_ASCII)
-
-
-def text_parts(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Where the texts of an array begin, and end, in some bytes; and those bytes."""
-    wide = kinds.is_large_string(texts.type) or kinds.is_large_binary(texts.type)
-    size = np.int64 if wide else np.int32
-    if not len(texts):
-        return np.zeros(1, size), np.zeros(0, np.uint8)
-    _, offsets, data = texts.buffers()
-    bounds = np.frombuffer(offsets, size)
-    chars = np.zeros(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
-    return bounds[texts.offset : texts.offset + len(texts) + 1], chars
 
 
 def _breaks(text: bytes | None) -> bool:

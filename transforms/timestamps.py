@@ -11,6 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.arrays import text_parts
+from transforms.tables import TIME
+
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR
@@ -31,7 +34,6 @@ _DAYS_IN_MONTH = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 _DIGITS = (0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18)
 _MARKS = ((4, b"-"), (7, b"-"), (10, b"Tt "), (13, b":"), (16, b":"))
 _SECONDS_END = 19
-_TIME = pa.timestamp("us", tz="UTC")
 _LONGEST = 40  # of those read as columns; a time with more digits is read by itself
 
 
@@ -103,12 +105,11 @@ def _usual_times(texts: pa.StringArray) -> np.ndarray | None:
     """
     if not len(texts) or texts.null_count:
         return None
-    offsets = np.frombuffer(texts.buffers()[1], np.int32, len(texts) + 1, 4 * texts.offset)
-    data = np.frombuffer(texts.buffers()[2], np.uint8)
-    if np.diff(offsets).min() <= _SECONDS_END or (data[offsets[1:] - 1] != ord("Z")).any():
+    bounds, chars = text_parts(texts)
+    if np.diff(bounds).min() <= _SECONDS_END or (chars[bounds[1:] - 1] != ord("Z")).any():
         return None
     try:
-        at = texts.cast(_TIME).view(pa.int64()).to_numpy()
+        at = texts.cast(TIME).view(pa.int64()).to_numpy()
     except pa.ArrowInvalid:
         return None
     return at if at.min() >= FIRST else None
@@ -116,10 +117,8 @@ def _usual_times(texts: pa.StringArray) -> np.ndarray | None:
 
 def _characters(texts: pa.StringArray, length: int) -> np.ndarray:
     """Texts of one length, without nulls, as a matrix of bytes, a row each."""
-    offsets = np.frombuffer(texts.buffers()[1], np.int32)
-    begin = offsets[texts.offset]
-    data = np.frombuffer(texts.buffers()[2], np.uint8)
-    return data[begin : begin + length * len(texts)].reshape(len(texts), length)
+    bounds, chars = text_parts(texts)
+    return chars[bounds[0] : bounds[-1]].reshape(len(texts), length)
 
 
 def _one_length(chars: np.ndarray, *, assume_utc: bool) -> tuple[np.ndarray, np.ndarray]:

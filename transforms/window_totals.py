@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from transforms.groups import Groups, one_array, places_of
+from transforms.arrays import one_array
+from transforms.groups import Groups, places_of
 from transforms.partials import aggregation_of, key_names, partial_batch, put_together
 from transforms.readings import compact
 

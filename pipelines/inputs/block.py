@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from transforms.row_columns import text_parts
+from transforms.arrays import text_parts
 from transforms.row_lines import Rows
 
 LARGEST_RECORD = 1024 * 1024

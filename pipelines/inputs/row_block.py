@@ -16,7 +16,8 @@ import pyarrow.types as kinds
 from pipelines.inputs.block import Block, BlockBuilder, Records, byte_parts, may_be_oversized
 from pipelines.inputs.json_columns import json_string
 from pipelines.inputs.row_text import holds_json, records, row_texts
-from transforms.row_columns import is_any_text, text_parts
+from transforms.arrays import text_parts
+from transforms.row_columns import is_any_text
 from transforms.row_lines import Rows
 
 _LARGEST_ESCAPE = 6  # of a character as \u0000

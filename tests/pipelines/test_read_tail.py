@@ -14,9 +14,10 @@ from tail_desk import NOON, found_in, record
 from tail_run import RUN, Versions
 
 from pipelines.inputs import Block, InputErrors
+from pipelines.open_tails import close_tail, progress
 from pipelines.read_tail import ReadTail, find_tails
 from pipelines.stopping import STOP
-from pipelines.tail_reader import Tail, close_tail, progress
+from pipelines.tail_reader import Tail
 from transforms.catalog import Source
 from transforms.sources import NATIVE, RECORDED
 from transforms.timestamps import SECOND

@@ -11,8 +11,8 @@ from tail_desk import record
 from tail_run import TailRun
 
 from pipelines import read_tail
+from pipelines.open_tails import close_tail
 from pipelines.read_tail import _Follow
-from pipelines.tail_reader import close_tail
 from transforms.flow import Flow
 
 

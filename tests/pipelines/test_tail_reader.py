@@ -13,9 +13,10 @@ import pytest
 from tail_desk import NOON, record, records_of
 from tail_run import TailRun
 
+from pipelines.open_tails import close_tail, open_tail, opened, progress
 from pipelines.problems import UserError
 from pipelines.stopping import STOP
-from pipelines.tail_reader import Batch, close_tail, open_tail, opened, progress
+from pipelines.tail_reader import Batch
 from transforms.sources import RECORDED
 from transforms.timestamps import SECOND
 

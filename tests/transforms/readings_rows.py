@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pyarrow as pa
 
+from transforms.arrays import times
 from transforms.catalog import Catalog
 from transforms.catalog_file import load_catalog
-from transforms.readings import times
 from transforms.slots import Slots
 from transforms.tables import AMOUNT
 
