@@ -21,10 +21,11 @@ from apache_beam.runners.worker.bundle_processor import BundleProcessor
 from apache_beam.runners.worker.sdk_worker import SdkHarness, Sentinel
 from apache_beam.utils.thread_pool_executor import shared_unbounded_instance
 
+from pipelines.local_state import LocalStates
 from transforms.told_errors import trace
 
 _END_S = 5.0
-_READERS = ("read_state", "read_grpc_client_inputs")  # threads of Beam's worker
+_READER = "read_grpc_client_inputs"  # a thread of Beam's worker
 _LOG = logging.getLogger(__name__)
 
 
@@ -35,9 +36,8 @@ class Loopback(services.BeamFnExternalWorkerPoolServicer):
     """
 
     def __init__(self, options: PipelineOptions) -> None:
-        # as Beam settles them for its own
+        # as Beam settles it for its own
         experiments = options.view_as(DebugOptions).experiments or []
-        self._cache_bytes = sdk_worker_main._get_state_cache_size_bytes(options)  # noqa: SLF001
         self._buffer_ms = sdk_worker_main._get_data_buffer_time_limit_ms(experiments)  # noqa: SLF001
         self.failures: list[BaseException] = []
         self.address = ""
@@ -76,12 +76,11 @@ class Loopback(services.BeamFnExternalWorkerPoolServicer):
             worker = _Worker(
                 start_worker_request.control_endpoint.url,
                 worker_id=start_worker_request.worker_id,
-                state_cache_size=self._cache_bytes,
-                data_buffer_time_limit_ms=self._buffer_ms,
+                buffer_ms=self._buffer_ms,
+                failed=self.failures.append,
             )
         except Exception:  # noqa: BLE001 - it is the engine's to say that it has no worker
             return api.StartWorkerResponse(error=traceback.format_exc())
-        worker.failed = self.failures.append
         self._workers[start_worker_request.worker_id] = worker
         thread = threading.Thread(target=worker.run_until_end, name="worker", daemon=True)
         self._threads.append(thread)
@@ -96,9 +95,18 @@ class Loopback(services.BeamFnExternalWorkerPoolServicer):
 
 
 class _Worker(SdkHarness):
-    """Beam's worker, which keeps what steps raise instead of printing it."""
+    """Beam's worker, which has the state of its steps, and keeps what they raise.
 
-    failed: Callable[[BaseException], None]
+    Beam's own asks the engine for state, and prints what is raised.
+    """
+
+    def __init__(
+        self, engine: str, worker_id: str, buffer_ms: int, failed: Callable[[BaseException], None]
+    ) -> None:
+        super().__init__(engine, worker_id=worker_id, data_buffer_time_limit_ms=buffer_ms)
+        self._failed = failed
+        self._state_handler_factory = LocalStates()
+        self._bundle_processor_cache.state_handler_factory = self._state_handler_factory
 
     def run_until_end(self) -> None:
         with contextlib.suppress(grpc.RpcError):  # the engine is gone: the command sees that too
@@ -114,7 +122,7 @@ class _Worker(SdkHarness):
                 return task()
             except BaseException as error:  # noqa: BLE001 - as Beam does
                 _LOG.debug("a step failed", exc_info=error)
-                self.failed(_first(error))
+                self._failed(_first(error))
                 text = trace(error)
                 return api.InstructionResponse(instruction_id=request.instruction_id, error=text)
 
@@ -150,9 +158,9 @@ def _own_counters(processor: BundleProcessor) -> list[Any]:
 
 
 class _ReaderHook:
-    """A hook for what threads raise that says nothing of those readers.
+    """A hook for what threads raise that says nothing of that reader.
 
-    They outlive the worker and the engine by a moment, so it stays when the context has ended.
+    It outlives the worker and the engine by a moment, so the hook stays when the context has ended.
     """
 
     def __init__(self, before: Callable[[threading.ExceptHookArgs], Any]) -> None:
@@ -160,7 +168,7 @@ class _ReaderHook:
 
     def __call__(self, raised: threading.ExceptHookArgs) -> None:
         name = raised.thread.name if raised.thread else ""
-        if name in _READERS and isinstance(raised.exc_value, grpc.RpcError):
+        if name == _READER and isinstance(raised.exc_value, grpc.RpcError):
             _LOG.debug("%s lost the engine", name, exc_info=raised.exc_value)
         else:
             self._before(raised)
