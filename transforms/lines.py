@@ -7,7 +7,7 @@ import pyarrow as pa
 
 NEWLINE, RETURN, OPEN, CLOSE = 10, 13, 123, 125
 _BLANK = 32
-_LAST_ASCII = 127
+_FEW = 16
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,19 @@ class Lines:
     def valid_utf8(self) -> np.ndarray:
         """Which lines are UTF-8."""
         valid = np.ones(len(self), bool)
-        if self.data.isascii() or _decodes(self.data):
+        if self.data.isascii():
             return valid
-        chars = np.frombuffer(self.data, np.uint8)
-        at = np.searchsorted(self.starts, np.flatnonzero(chars > _LAST_ASCII), side="right") - 1
-        for i in np.unique(at[at >= 0]).tolist():
-            valid[i] = _decodes(self[i])
+        data = pa.py_buffer(self.data)
+        pending = [(0, len(self))]  # lines in a row
+        while pending:
+            first, last = pending.pop()
+            if last - first <= _FEW:
+                valid[first:last] = [_decodes(self[i]) for i in range(first, last)]
+                continue
+            start, end = int(self.starts[first]), int(self.ends[last - 1])
+            if not _is_utf8(data.slice(start, end - start)):
+                middle = (first + last) // 2
+                pending += [(first, middle), (middle, last)]
         return valid
 
     def buffer(self, chosen: np.ndarray) -> pa.Buffer:
@@ -101,6 +108,16 @@ def _first(chars: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarra
     if not len(chars):
         return np.zeros(0, np.uint8)
     return np.where(ends > starts, chars[np.minimum(starts, len(chars) - 1)], NEWLINE)
+
+
+def _is_utf8(text: pa.Buffer) -> bool:
+    """Whether a text is UTF-8: Arrow is ten times as fast, and without the interpreter's lock."""
+    bounds = pa.py_buffer(np.array([0, text.size], np.int64))
+    try:
+        pa.LargeStringArray.from_buffers(1, bounds, text).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _decodes(line: bytes) -> bool:

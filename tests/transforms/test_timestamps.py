@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -40,6 +41,23 @@ def test_a_column_is_read_as_each_of_its_times(texts: list[str], utc: bool) -> N
     for text, value, was_read in zip(texts, at.tolist(), read.tolist(), strict=True):
         expected = parse_time(text, assume_utc=utc)
         assert not was_read or value == expected
+
+
+@given(st.lists(st.tuples(st.integers(0, 3999), spellings() | st.none()), max_size=5))
+@settings(max_examples=50, deadline=None)
+def test_a_few_odd_ones_change_nothing_of_a_long_column(odd: list[tuple[int, str | None]]) -> None:
+    texts: list[str | None] = [f"2026-01-15T10:30:00.{i:06}Z" for i in range(4000)]
+    for place, text in odd:
+        texts[place] = text
+    at, read = parse_times(pa.array(texts, pa.string()))
+    usual = np.ones(len(texts), bool)
+    usual[[place for place, _ in odd]] = False
+    assert read[usual].all()
+    first = parse_time("2026-01-15T10:30:00Z") or 0
+    assert (at[usual] == first + np.arange(4000)[usual]).all()
+    for place, _ in odd:
+        text = texts[place]
+        assert not read[place] or (text is not None and at[place] == parse_time(text))
 
 
 @given(spellings())
