@@ -16,6 +16,7 @@ from transforms.arrays import text_parts
 from transforms.catalog import TimeField
 from transforms.columns import Column, Columns
 from transforms.json_cells import Cells
+from transforms.lines import is_utf8
 from transforms.numbers import DECIMALS, WHOLE_DIGITS, mask, short_numbers
 from transforms.shape import DEEPEST, Keys, Kind
 from transforms.tables import AMOUNT
@@ -99,7 +100,8 @@ def _no_utf8(texts: pa.ChunkedArray) -> np.ndarray:
     except pa.ArrowInvalid:
         if kinds.is_dictionary(texts.type):
             return np.ones(len(texts), bool)
-        return np.array([_breaks(each) for each in texts.cast(pa.large_binary()).to_pylist()], bool)
+        plain = texts.cast(pa.large_binary()).to_pylist()
+        return np.array([each is not None and not is_utf8(each) for each in plain], bool)
     return np.zeros(len(texts), bool)
 
 
@@ -108,14 +110,6 @@ def _is_ascii(texts: pa.Array) -> bool:
     values = texts.dictionary if kinds.is_dictionary(texts.type) else texts
     bounds, chars = text_parts(values)
     return bool(chars[bounds[0] : bounds[-1]].max(initial=0) <= _LAST_ASCII)
-
-
-def _breaks(text: bytes | None) -> bool:
-    try:
-        (text or b"").decode("utf-8")
-    except UnicodeDecodeError:
-        return True
-    return False
 
 
 class RowColumns(Columns):

@@ -14,6 +14,7 @@ import numpy as np
 
 from pipelines.inputs.block import KEPT_OF_OVERSIZED, LARGEST_RECORD, WHITE_SPACE
 from pipelines.inputs.opening import Stream
+from transforms.lines import is_utf8
 
 BOM = b"\xef\xbb\xbf"
 _QUOTE, _COMMA, _NEWLINE, _RETURN = b'",\n\r'
@@ -66,8 +67,8 @@ class Rows:
         commas = commas[np.searchsorted(quotes, commas) % 2 == 0]
         found = np.searchsorted(commas, self.ends) - np.searchsorted(commas, self.starts)
         odd: np.ndarray = found != cells - 1
-        for i in np.flatnonzero(~odd).tolist() if not _decodes(self.data) else ():
-            odd[i] = not _decodes(self.data[self.starts[i] : self.ends[i]])
+        for i in np.flatnonzero(~odd).tolist() if not is_utf8(self.data) else ():
+            odd[i] = not is_utf8(self.data[self.starts[i] : self.ends[i]])
         return odd
 
 
@@ -121,14 +122,6 @@ def rows_in(data: bytes, offset: int, *, final: bool) -> Rows:
         ends = ends - pairs
     full = ends > starts
     return Rows(data, offset, starts[full], ends[full], cut)
-
-
-def _decodes(text: bytes) -> bool:
-    try:
-        text.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _line_ends(data: bytes, chars: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.types as kinds
 
 from pipelines.inputs.json_columns import NULL, TEXT, Part, joined, json_string, string_parts
+from transforms.lines import is_utf8
 
 _LEAST_PLAIN, _ABOVE_PLAIN = 1e-6, 1e21
 
@@ -125,11 +126,7 @@ def _bytes(values: pa.Array) -> list[Part]:
 
 
 def _text_or_base64(raw: bytes) -> bytes:
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return base64.b64encode(raw)
-    return raw
+    return raw if is_utf8(raw) else base64.b64encode(raw)
 
 
 def _struct(values: pa.Array) -> list[Part]:
