@@ -1,6 +1,7 @@
 """Which functions belong to which step of the charts; a step is all of its functions together."""
 
 READ, LINES, PARSE = "read the file", "find lines, check UTF-8", "parse JSON"
+ALIKE = "match lines alike"
 CHECK, BAD = "check and convert the fields", "lines the parser refused"
 KEYS, ROWS = "hash the event keys", "make events and readings"
 SEND, TAKE = "shuffle: cut, encode, write", "shuffle: read, put together"
@@ -13,6 +14,7 @@ BATCH = {
     "transforms.lines:Lines.strange": LINES,
     "transforms.lines:Lines.valid_utf8": LINES,
     "transforms.lines:Lines.buffer": LINES,
+    "transforms.skeleton_reader:SkeletonReader.read": ALIKE,
     "transforms.arrow_json:ShapedReader.read": PARSE,
     "transforms.arrow_json:ShapedReader._table": PARSE,
     "transforms.arrow_json:ShapedReader._fits": BAD,

@@ -6,6 +6,8 @@ import pyarrow.types as kinds
 
 from transforms.tables import TIME
 
+_SHORT = 64
+
 
 def one_array(column: pa.ChunkedArray) -> pa.Array:
     """A column in one piece."""
@@ -34,3 +36,44 @@ def text_parts(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     bounds = np.frombuffer(offsets, size)
     chars = np.zeros(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
     return bounds[texts.offset : texts.offset + len(texts) + 1], chars
+
+
+def cut_texts(
+    data: bytes | np.ndarray, begins: np.ndarray, ends: np.ndarray, present: np.ndarray
+) -> pa.StringArray:
+    """Texts that stand in some bytes (less than 2 GiB) one after the other.
+
+    Those that are `present` (a mask) begin and end there; the others are null.
+    """
+    count = len(present)
+    if len(begins) == count:
+        return _cut(data, begins, ends)
+    lengths = np.zeros(count + 1, np.int32)
+    lengths[1:][present] = ends - begins
+    texts = _cut(data, begins, ends).buffers()[2]
+    buffers = [valid_bits(present), pa.py_buffer(np.cumsum(lengths, dtype=np.int32)), texts]
+    return pa.StringArray.from_buffers(count, buffers[1], buffers[2], buffers[0])
+
+
+def valid_bits(present: np.ndarray) -> pa.Buffer:
+    """A mask as Arrow keeps it."""
+    return pa.py_buffer(np.packbits(present, bitorder="little"))
+
+
+def _cut(data: bytes | np.ndarray, begins: np.ndarray, ends: np.ndarray) -> pa.StringArray:
+    lengths = ends - begins
+    length = int(lengths[0]) if len(lengths) else 0
+    if 0 < length <= _SHORT and (lengths == length).all():
+        # an item of bytes can be at any byte: nothing is copied but what is taken
+        items = np.ndarray(len(data) - length + 1, f"V{length}", data, strides=(1,))
+        offsets = np.arange(0, length * (len(begins) + 1), length, dtype=np.int32)
+        return pa.StringArray.from_buffers(
+            len(begins), pa.py_buffer(offsets), pa.py_buffer(items[begins])
+        )
+    # the bytes as texts and what stands between them, by turns; then every second is taken
+    offsets = np.empty(2 * len(begins), np.int32)
+    offsets[0::2], offsets[1::2] = begins, ends
+    pieces = pa.StringArray.from_buffers(
+        max(2 * len(begins) - 1, 0), pa.py_buffer(offsets), pa.py_buffer(data)
+    )
+    return pieces.take(pa.array(np.arange(0, 2 * len(begins), 2)))

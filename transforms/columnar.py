@@ -1,7 +1,8 @@
 """A block's records as columns: the fast path, which leaves what it is not sure of to the exact.
 
-Lines become a table in transforms/arrow_json.py, and its columns what meters need in
-transforms/columns.py; each says what only the exact reader can decide.
+Most lines are as others were, and are not parsed (transforms/skeleton_reader.py); the rest become a
+table in transforms/arrow_json.py. Columns of both give what meters need in transforms/columns.py.
+Each says what only the exact reader can decide.
 """
 
 import logging
@@ -11,28 +12,37 @@ import numpy as np
 import pyarrow as pa
 
 from transforms.arrow_json import ShapedReader, learned
-from transforms.columns import Columns
+from transforms.columns import Columns, TableColumns
 from transforms.exact import ExactReader, Verdict
 from transforms.fields import fields_from_rows, fields_schema
 from transforms.lines import Lines
 from transforms.reasons import Reason
 from transforms.shape import Keys, Kind
+from transforms.skeleton_reader import SkeletonReader
 from transforms.told_errors import trace
 
 _LOG = logging.getLogger(__name__)
+MANY = 256  # fewer lines than that are parsed as fast as they are compared
+_SHARE = 64  # one line in so many is read one by one
 
 
 @dataclass
 class ColumnarReader:
-    """Reads blocks of one source. Holds the shape it has learned: at most 500 fields."""
+    """Reads blocks of one source. Holds what it has learned: at most 500 fields, 64 skeletons.
+
+    many: blocks of at least so many lines are compared with known ones before they are parsed.
+    """
 
     exact: ExactReader
     shape: Kind | None = None
+    many: int = MANY
     _schema: pa.Schema = field(init=False)
     _shaped: ShapedReader | None = None
+    _alike: SkeletonReader = field(init=False)
 
     def __post_init__(self) -> None:
         self._schema = fields_schema(self.exact.slots)
+        self._alike = SkeletonReader.of(self.exact.source, self.exact.slots)
 
     def read(
         self, lines: Lines, malformed: np.ndarray | None = None
@@ -44,18 +54,20 @@ class ColumnarReader:
         good = lines.valid_utf8() & ~lines.strange()
         if malformed is not None:
             good &= ~malformed
-        if self.shape is None:
-            self.shape = learned(self.shape, lines, np.flatnonzero(good))
         try:
-            table, good = self._fast(lines, good)
+            tables = self._fast(lines, np.flatnonzero(good))
         except Exception as error:  # noqa: BLE001 - a mistake of ours: records are read one by one
             source = self.exact.source.name
             _LOG.error("a block of source %s was read line by line: %s", source, trace(error))
-            table, good = self._schema.empty_table(), np.zeros(len(lines), bool)
+            tables = []
+        slow = np.ones(len(lines), bool)
+        for table in tables:
+            slow[table.column("line").to_numpy()] = False
+        left = np.flatnonzero(slow)
+        if self.shape is not None:
+            self.shape = learned(self.shape, lines, left)
         rows, verdicts = [], {}
-        slow = np.flatnonzero(~good)
-        self.shape = learned(self.shape, lines, slow)
-        for i in slow.tolist():
+        for i in left.tolist():
             row = self.exact.read(lines[i])
             if malformed is not None and malformed[i]:
                 row = as_malformed(row)
@@ -63,17 +75,29 @@ class ColumnarReader:
                 verdicts[i] = row
             else:
                 rows.append(row | {"line": i})
-        if rows:
-            table = pa.concat_tables([table, fields_from_rows(rows, self._schema)])
-            table = table.sort_by("line")
-        return table.combine_chunks(), verdicts
+        if rows or not tables:
+            tables.append(fields_from_rows(rows, self._schema))
+        table = pa.concat_tables(tables)
+        return (table.sort_by("line") if len(tables) > 1 else table).combine_chunks(), verdicts
 
-    def _fast(self, lines: Lines, good: np.ndarray) -> tuple[pa.Table, np.ndarray]:
-        """The fields of all lines but some; those some are no longer `good`."""
-        chosen = np.flatnonzero(good)
+    def _fast(self, lines: Lines, chosen: np.ndarray) -> list[pa.Table]:
+        """The fields of most of the chosen lines (indexes): of those alike, and of those parsed."""
+        tables, left = [], chosen
+        if len(left) >= self.many:
+            columns, at = self._alike.read(lines, left)
+            tables.append(self._sure(columns, at))
+            left = np.setdiff1d(left, at, assume_unique=True)
+        if len(left) * _SHARE > len(chosen):
+            tables.append(self._sure(*self._parsed(lines, left)))
+        return [table for table in tables if table.num_rows]
+
+    def _parsed(self, lines: Lines, chosen: np.ndarray) -> tuple[Columns | None, np.ndarray]:
+        """The records of lines as pyarrow reads them, and the indexes of those that it reads."""
+        if self.shape is None:
+            self.shape = learned(self.shape, lines, chosen)
         # without a field there is no column to count the rows
-        if self.shape is None or not self.shape.fields or not len(chosen):
-            return self._schema.empty_table(), np.zeros(len(lines), bool)
+        if self.shape is None or not self.shape.fields:
+            return None, chosen[:0]
         reader = self._reader(self.shape)
         table, at = reader.read(lines, chosen)
         if len(at) < len(chosen):
@@ -81,12 +105,14 @@ class ColumnarReader:
             if self.shape and self.shape != reader.shape:  # many lines of a new shape fit now
                 reader = self._reader(self.shape)
                 table, at = reader.read(lines, chosen)
-        fields, odd = self._fields(Columns(table, reader.shape, lines.data), at)
-        if odd.any():
-            fields, at = fields.filter(pa.array(~odd)), at[~odd]
-        good = np.zeros(len(lines), bool)
-        good[at] = True
-        return fields, good
+        return TableColumns(table, reader.shape, lines.data), at
+
+    def _sure(self, columns: Columns | None, at: np.ndarray) -> pa.Table:
+        """The fields of the records of which columns are sure."""
+        if columns is None or not len(at):
+            return self._schema.empty_table()
+        fields, odd = self._fields(columns, at)
+        return fields.filter(pa.array(~odd)) if odd.any() else fields
 
     def _reader(self, shape: Kind) -> ShapedReader:
         if self._shaped is None or self._shaped.shape != shape:

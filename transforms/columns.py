@@ -4,6 +4,7 @@ Each function returns the column and a mask of rows on which only the exact read
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 import numpy as np
@@ -25,24 +26,14 @@ _EPOCH_DECIMALS = {"epoch_s": 6, "epoch_ms": 3, "epoch_us": 0}
 Column = tuple[pa.Array, np.ndarray]
 
 
-class Columns:
-    """The records of a block as pyarrow read them: `table` has a column per top-level field."""
+class Columns(ABC):
+    """So many records of a block, however they were read."""
 
-    def __init__(self, table: pa.Table, shape: Kind, data: bytes) -> None:
-        self.table = table
-        self.shape = shape
-        self.data = data
-        self.rows = table.num_rows
+    rows: int
 
+    @abstractmethod
     def raw(self, keys: Keys) -> tuple[pa.Array | None, str]:
         """The column at a path and its kind's name; None where no record has the field."""
-        kind = self.shape.at(keys)
-        if kind is None or not keys:
-            return None, "null"
-        column = self.table.column(keys[0])
-        if len(keys) > 1:
-            column = pc.struct_field(column, list(keys[1:]))
-        return one_array(column), kind.name
 
     def required_text(self, place: TextField) -> Column:
         """A string of 1 to 256 characters."""
@@ -144,11 +135,34 @@ class Columns:
         return self._none()
 
     def _texts(self) -> Iterable[bytes]:
-        """The text that the columns were read from."""
-        return [self.data]
+        """The text that whole numbers were read from, where they are not the text itself."""
+        return []
 
     def _none(self) -> np.ndarray:
         return np.zeros(self.rows, bool)
+
+
+class TableColumns(Columns):
+    """The records as pyarrow read them: `table` has a column per top-level field."""
+
+    def __init__(self, table: pa.Table, shape: Kind, data: bytes) -> None:
+        self.table = table
+        self.shape = shape
+        self.data = data
+        self.rows = table.num_rows
+
+    def raw(self, keys: Keys) -> tuple[pa.Array | None, str]:
+        """See `Columns`."""
+        kind = self.shape.at(keys)
+        if kind is None or not keys:
+            return None, "null"
+        column = self.table.column(keys[0])
+        if len(keys) > 1:
+            column = pc.struct_field(column, list(keys[1:]))
+        return one_array(column), kind.name
+
+    def _texts(self) -> Iterable[bytes]:
+        return [self.data]
 
 
 def _epoch(amounts: pa.Array, odd: np.ndarray, decimals: int) -> Column:

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.arrays import text_parts
 from transforms.tables import AMOUNT
 
 JSON_NUMBER = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"
@@ -14,6 +15,7 @@ DECIMALS = 18
 WHOLE_DIGITS = 20
 _NUMBER = re.compile(JSON_NUMBER)
 _SHORT = r"^-?(0|[1-9][0-9]{0,18})(\.[0-9]{1,18})?$"
+_FEW_DIGITS = 18
 _BOUND = pa.scalar(Decimal(10) ** 19, pa.decimal128(38, 18))
 
 
@@ -38,9 +40,38 @@ def short_numbers(texts: pa.StringArray) -> tuple[pa.Array, np.ndarray]:
     Returns the amounts (null where the text is null or is something else) and a mask of the texts
     that are something else: longer numbers, exponents, no numbers at all.
     """
+    if not texts.null_count:
+        return _short(texts)
+    # none of this is free for what is null
+    present = texts.is_valid()
+    amounts, odd = _short(texts.drop_null())
+    all_odd = np.zeros(len(texts), bool)
+    all_odd[mask(present)] = odd
+    return pc.replace_with_mask(pa.nulls(len(texts), AMOUNT), present, amounts), all_odd
+
+
+def _short(texts: pa.StringArray) -> tuple[pa.Array, np.ndarray]:
+    whole = _whole(texts)
+    if whole is not None:
+        return whole.cast(AMOUNT), np.zeros(len(texts), bool)
     plain = pc.match_substring_regex(texts, _SHORT)
-    odd = pc.fill_null(pc.invert(plain), fill_value=False)
-    return pc.cast(pc.if_else(plain, texts, None), AMOUNT), mask(odd)
+    return pc.cast(pc.if_else(plain, texts, None), AMOUNT), ~mask(plain)
+
+
+def _whole(texts: pa.StringArray) -> pa.Array | None:
+    """Texts that are whole numbers of a few digits, in a tenth of the time; None if one is not."""
+    bounds, chars = text_parts(texts)
+    lengths = np.diff(bounds)
+    if not 0 < lengths.min(initial=1) <= lengths.max(initial=1) <= _FEW_DIGITS:
+        return None
+    first = chars[bounds[:-1]]
+    # Arrow reads `007` and `0x1f` too, and nothing else that JSON does not
+    if ((first < ord("0")) | ((first == ord("0")) & (lengths > 1))).any():
+        return None
+    try:
+        return texts.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return None
 
 
 def too_great(amounts: pa.Array) -> np.ndarray:

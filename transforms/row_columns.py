@@ -14,7 +14,7 @@ import pyarrow.types as kinds
 
 from transforms.arrays import text_parts
 from transforms.catalog import TimeField
-from transforms.columns import Column, Columns
+from transforms.columns import Column, TableColumns
 from transforms.json_cells import Cells
 from transforms.lines import is_utf8
 from transforms.numbers import DECIMALS, WHOLE_DIGITS, mask, short_numbers
@@ -112,7 +112,7 @@ def _is_ascii(texts: pa.Array) -> bool:
     return bool(chars[bounds[0] : bounds[-1]].max(initial=0) <= _LAST_ASCII)
 
 
-class RowColumns(Columns):
+class RowColumns(TableColumns):
     """The rows of a table as `Columns` of their records; `cells` were read from JSON text."""
 
     def __init__(self, table: pa.Table, cells: dict[str, Cells]) -> None:
@@ -124,7 +124,7 @@ class RowColumns(Columns):
         super().__init__(pa.table(columns), Kind("object", shapes), b"")
 
     def raw(self, keys: Keys) -> tuple[pa.Array | None, str]:
-        """As `Columns.raw`; texts are `string`, however they are stored."""
+        """As `TableColumns.raw`; texts are `string`, however they are stored."""
         column, kind = super().raw(keys)
         if kind == "string" and column is not None and column.type != pa.string():
             column = column.cast(pa.string())

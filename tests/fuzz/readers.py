@@ -12,7 +12,7 @@ from fuzz.rows import rows
 from fuzz.samples import SOURCES, catalog
 from pipelines.inputs import Block
 from transforms.block_reader import BlockReader
-from transforms.columnar import ColumnarReader, as_malformed
+from transforms.columnar import MANY, ColumnarReader, as_malformed
 from transforms.exact import ExactReader, Verdict
 from transforms.fields import fields_from_rows, fields_schema
 from transforms.lines import Lines
@@ -63,7 +63,8 @@ class Readers:
         chance = random.random()
         if source in self._fast and chance < 0.4:
             return
-        reader = ColumnarReader(ExactReader(self._catalog.source(source), self._slots))
+        many = random.choice([1, MANY])
+        reader = ColumnarReader(ExactReader(self._catalog.source(source), self._slots), many=many)
         if chance < 0.8:
             reader.read(Lines.of(b"\n".join(ordinary(random, source, 30))))
         self._fast[source] = reader

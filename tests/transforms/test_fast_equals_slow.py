@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from transforms.catalog import Catalog, Meter, Source, TextField, TimeField
-from transforms.columnar import ColumnarReader
+from transforms.columnar import MANY, ColumnarReader
 from transforms.exact import ExactReader, Verdict
 from transforms.fields import fields_from_rows, fields_schema
 from transforms.lines import Lines
@@ -272,11 +272,14 @@ def read_slowly(exact: ExactReader, lines: Lines) -> tuple[pa.Table, dict[int, V
     return fields_from_rows(rows, fields_schema(exact.slots)), verdicts
 
 
-def compare(source: Source, data: bytes, reader: ColumnarReader | None = None) -> None:
-    exact = ExactReader(source, SLOTS)
+def reader(source: Source, many: int = MANY, slots: Slots = SLOTS) -> ColumnarReader:
+    return ColumnarReader(ExactReader(source, slots), many=many)
+
+
+def compare(data: bytes, fast: ColumnarReader) -> None:
     lines = Lines.of(data)
-    fields, verdicts = (reader or ColumnarReader(exact)).read(lines)
-    slow, slow_verdicts = read_slowly(exact, lines)
+    fields, verdicts = fast.read(lines)
+    slow, slow_verdicts = read_slowly(fast.exact, lines)
     assert verdicts == slow_verdicts
     assert as_rows(fields) == as_rows(slow)
 
@@ -286,43 +289,46 @@ def as_rows(table: pa.Table) -> list[dict[str, Any]]:
     return rows
 
 
-@given(blocks(NATIVE), st.sampled_from(["native", "recorded"]))
+@given(blocks(NATIVE), st.sampled_from(["native", "recorded"]), st.sampled_from([1, MANY]))
 @settings(max_examples=400, deadline=None)
-@example(b'{"id":"1"}\n{"id":\n{}}\n{} {}\n', "native")
-@example(b'null\n{"event_type":"a"}', "native")
-def test_a_block_reads_the_same_fast_and_slow(data: bytes, source: str) -> None:
-    compare(BUILT_IN[source], data)
+@example(b'{"id":"1"}\n{"id":\n{}}\n{} {}\n', "native", MANY)
+@example(b'null\n{"event_type":"a"}', "native", MANY)
+def test_a_block_reads_the_same_fast_and_slow(data: bytes, source: str, many: int) -> None:
+    compare(data, reader(BUILT_IN[source], many))
 
 
-@given(blocks(MAPPED))
+@given(blocks(MAPPED), st.sampled_from([1, MANY]))
 @settings(max_examples=300, deadline=None)
-def test_a_mapped_source_reads_the_same_fast_and_slow(data: bytes) -> None:
-    compare(OWN, data)
+def test_a_mapped_source_reads_the_same_fast_and_slow(data: bytes, many: int) -> None:
+    compare(data, reader(OWN, many))
 
 
-@given(st.lists(blocks(NATIVE), min_size=2, max_size=4))
+@given(st.lists(blocks(NATIVE), min_size=2, max_size=4), st.sampled_from([1, MANY]))
 @settings(max_examples=150, deadline=None)
-def test_what_a_reader_has_learned_does_not_change_what_it_reads(datas: list[bytes]) -> None:
-    reader = ColumnarReader(ExactReader(BUILT_IN["native"], SLOTS))
+def test_what_a_reader_has_learned_does_not_change_what_it_reads(
+    datas: list[bytes], many: int
+) -> None:
+    learning = reader(BUILT_IN["native"], many)
     for data in datas:
-        compare(BUILT_IN["native"], data, reader)
+        compare(data, learning)
 
 
 def test_objects_without_a_field_are_read_before_any_field_was_seen(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    compare(BUILT_IN["cloudevents"], b'{}\n{"id":}\n{}\n')
+    compare(b'{}\n{"id":}\n{}\n', reader(BUILT_IN["cloudevents"]))
     assert not caplog.records
 
 
-def test_the_fast_path_is_taken_for_ordinary_lines() -> None:
+@pytest.mark.parametrize("many", [1, MANY, 1000])
+def test_the_fast_path_is_taken_for_ordinary_lines(many: int) -> None:
     line = (
         b'{"id":"%d","event_type":"a","customer_id":"c","timestamp":"2026-01-15T10:30:00Z",'
         b'"properties":{"n":1.5,"model":"m"}}\n'
     )
     lines = Lines.of(b"".join(line % i for i in range(500)))
     exact = ExactReader(BUILT_IN["native"], SLOTS)
-    reader = ColumnarReader(exact)
+    fast = ColumnarReader(exact, many=many)
     slow: list[int] = []
 
     class Counting(ExactReader):
@@ -330,7 +336,7 @@ def test_the_fast_path_is_taken_for_ordinary_lines() -> None:
             slow.append(1)
             return super().read(line)
 
-    reader.exact = Counting(exact.source, exact.slots)
-    fields, verdicts = reader.read(lines)
+    fast.exact = Counting(exact.source, exact.slots)
+    fields, verdicts = fast.read(lines)
     assert (fields.num_rows, verdicts, slow) == (500, {}, [])
     assert np.array_equal(fields.column("line").to_numpy(), np.arange(500))
