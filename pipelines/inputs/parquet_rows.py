@@ -14,7 +14,7 @@ from pipelines.inputs.row_block import RowBlock, TableRows, text_size
 from pipelines.inputs.row_text import records
 from transforms.row_columns import say_all
 
-_MOST_ROWS = 64 * 1024
+_MOST_ROWS = 128 * 1024
 
 
 def row_group_ranges(file: InputFile, block_bytes: int) -> list[tuple[int, int]]:
@@ -33,7 +33,7 @@ def row_group_ranges(file: InputFile, block_bytes: int) -> list[tuple[int, int]]
 def read_parquet(file: InputFile, start: int, end: int | None, block_bytes: int) -> Iterator[Block]:
     """Records of the row groups `start` ≤ i < `end` (None: all the rest).
 
-    Holds one block, and one batch of at most 65,536 rows. Raises InputReadError, for columns of a
+    Holds one block, and one batch of at most 131,072 rows. Raises InputReadError, for columns of a
     type that JSON has no value for too.
     """
     with opened(file) as stream:
@@ -84,8 +84,9 @@ def batches(
 
 
 def _cut(batch: pa.RecordBatch, size: int, block_bytes: int) -> Iterator[pa.RecordBatch]:
-    """A batch of so many bytes in parts of at most about a block."""
-    most = max(1, len(batch) * block_bytes // max(size, block_bytes))
+    """A batch of so many bytes in parts of about the same size, each at most about a block."""
+    parts = max(1, -(-size // block_bytes))
+    most = max(1, -(-len(batch) // parts))
     for first in range(0, len(batch), most):
         yield batch.slice(first, most)
 

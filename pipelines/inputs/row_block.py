@@ -157,12 +157,18 @@ def _values(column: pa.Array | pa.ChunkedArray) -> int:
     """The bytes of a column; of a text that stands in a dictionary each time that it is there."""
     if isinstance(column, pa.ChunkedArray):
         return sum(_values(chunk) for chunk in column.chunks)
+    if not _any_dictionary(column.type):
+        return int(column.nbytes)
     if kinds.is_struct(column.type):
         return sum(_values(field) for field in column.flatten())
-    if not kinds.is_dictionary(column.type):
-        return int(column.nbytes)
     lengths = pc.binary_length(column.dictionary).cast(pa.int64())
     return int(pc.sum(lengths.take(column.indices)).as_py() or 0)
+
+
+def _any_dictionary(kind: pa.DataType) -> bool:
+    if kinds.is_struct(kind):
+        return any(_any_dictionary(field.type) for field in kind)
+    return bool(kinds.is_dictionary(kind))
 
 
 def _names(field: pa.Field) -> int:
