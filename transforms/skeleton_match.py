@@ -80,7 +80,8 @@ class Matcher:
         self._some = _Lengths(skeleton.fixed[:: max(1, len(skeleton.fixed) // _PROBES)])
         self._lengths = _Lengths(skeleton.fixed)
         self._pieces = _Pieces(skeleton.fixed)
-        self._numbers = [(keys, _Spans([span])) for keys, span in skeleton.numbers]
+        self._numbers = _Spans([span for _, span in skeleton.numbers])
+        self._checked = [(keys, _Spans([span])) for keys, span in skeleton.numbers]
         self._values = _Spans(list(skeleton.values.values()))
         self.rows = np.array([rows[keys] for keys in skeleton.values], np.int64)
 
@@ -94,13 +95,16 @@ class Matcher:
         same, begins = self._lengths.same(marks, starts[left])
         if not same.all():
             left, begins = left[same], begins[:, same]
+        # what stands before a number must not reach into what stands behind it
+        first, last = self._numbers.of(marks, starts[left])
+        apart = (first < last).all(axis=0)
+        if not apart.all():
+            left, begins = left[apart], begins[:, apart]
         left = left[self._pieces.same(marks.text, begins)]
-        for keys, spans in self._numbers:
-            begin, end = (at[0] for at in spans.of(marks, starts[left]))
-            fits = begin < end
+        for keys, spans in self._checked:
             if keys not in amounts:
-                fits &= _numbers(marks.text, begin, np.maximum(begin, end))
-            left = left[fits]
+                first, last = spans.of(marks, starts[left])
+                left = left[_numbers(marks.text, first[0], last[0])]
         return left
 
     def values(self, marks: Marks, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,9 @@
-"""Reads the lines of a block that are as many others were, without parsing them."""
+"""Reads the lines of a block that are as many others were, without parsing them.
+
+Most events come from a few programs, each of which writes one line like the next. Of such lines
+only the values differ (transforms/skeleton.py), so it is enough to compare the rest of them, which
+takes much less time than to parse them. It decides how fast lines are read, and never how.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -68,7 +73,7 @@ class SkeletonReader:
 
     wanted: path to the kinds of values it may have. `amounts` are those of which it does not matter
     here whether a number is one: whoever reads them as amounts looks at each. Several threads may
-    read at once: what is known decides how fast lines are read and never how.
+    read at once.
     """
 
     wanted: Mapping[Keys, frozenset[str]]
@@ -110,10 +115,10 @@ class SkeletonReader:
     def read(self, lines: Lines, chosen: np.ndarray) -> tuple[SkeletonColumns, np.ndarray]:
         """The records of lines (indexes, in order), and the indexes of those that were read."""
         spans = Spans(self._paths, len(lines))
-        read = np.zeros(len(lines), bool)
-        if self._resting:
+        if self._resting > 0:
             self._resting -= 1
             return SkeletonColumns(lines, chosen[:0], spans), chosen[:0]
+        read = np.zeros(len(lines), bool)
         good = np.zeros(len(lines), bool)
         good[chosen] = True
         for first, last in _pieces(lines):

@@ -159,6 +159,15 @@ def test_several_numbers_in_an_array_are_the_same_in_lines_alike() -> None:
     assert not alike(RECORD % (b"2", b"13", b"1,3"), plain)
 
 
+def test_what_stands_around_a_number_is_not_looked_for_before_its_line() -> None:
+    plain = b'{"a":1' + b" " * 5000 + b"}"
+    assert alike(plain.replace(b"1", b"23"), plain)
+    short = b"\n".join([b'{"a":1}'] * 300)
+    fast = reader(SOURCE, 1)
+    for data in (plain + b"\n" + plain, short):
+        compare(data, fast)
+
+
 @given(NATIVE)
 @settings(max_examples=300, deadline=None)
 def test_values_are_found_where_the_parser_finds_them(text: str) -> None:
