@@ -23,7 +23,7 @@ from transforms.told_errors import trace
 
 _LOG = logging.getLogger(__name__)
 MANY = 256  # fewer lines than that are parsed as fast as they are compared
-_SHARE = 64  # one line in so many is read one by one
+_FEW = 64  # one line in so many is read one by one
 
 
 @dataclass
@@ -38,11 +38,11 @@ class ColumnarReader:
     many: int = MANY
     _schema: pa.Schema = field(init=False)
     _shaped: ShapedReader | None = None
-    _alike: SkeletonReader = field(init=False)
+    _skeletons: SkeletonReader = field(init=False)
 
     def __post_init__(self) -> None:
         self._schema = fields_schema(self.exact.slots)
-        self._alike = SkeletonReader.of(self.exact.source, self.exact.slots)
+        self._skeletons = SkeletonReader.of(self.exact.source, self.exact.slots)
 
     def read(
         self, lines: Lines, malformed: np.ndarray | None = None
@@ -84,10 +84,10 @@ class ColumnarReader:
         """The fields of most of the chosen lines (indexes): of those alike, and of those parsed."""
         tables, left = [], chosen
         if len(left) >= self.many:
-            columns, at = self._alike.read(lines, left)
+            columns, at = self._skeletons.read(lines, left)
             tables.append(self._sure(columns, at))
             left = np.setdiff1d(left, at, assume_unique=True)
-        if len(left) * _SHARE > len(chosen):
+        if len(left) * _FEW > len(chosen):
             tables.append(self._sure(*self._parsed(lines, left)))
         return [table for table in tables if table.num_rows]
 

@@ -111,7 +111,9 @@ def arrow_type(kind: Kind, numbers: frozenset[Keys], at: Keys = ()) -> pa.DataTy
         fields = [(name, arrow_type(k, numbers, (*at, name))) for name, k in kind.fields.items()]
         return pa.struct(fields)
     if kind.name == "array":
-        return pa.list_(arrow_type(kind.items or NOTHING, frozenset()))
+        items = kind.items or NOTHING
+        # pyarrow makes lists of nothing but null that it cannot put together afterwards
+        return pa.list_(pa.bool_() if items == NOTHING else arrow_type(items, frozenset()))
     if kind.name == "number":
         return AMOUNT if at in numbers else pa.float64()
     leaves = {"null": pa.null(), "bool": pa.bool_(), "int": pa.int64(), "string": pa.string()}

@@ -1,14 +1,17 @@
-"""A skeleton: all of a line of JSON but its values, learned from one line read exactly.
+"""A skeleton: all of a line of JSON but its strings and numbers, learned from one read exactly.
 
 What one program writes differs from line to line in its values alone. So a line that has the same
 bytes around its values as a line that is known to be a record, is a record of the same fields,
-each once, of the same kinds: nothing of it has to be parsed.
+each once, of the same kinds: nothing of it has to be parsed. `true`, `false` and `null` are of the
+skeleton, and so are numbers of which several stand between two quotes, as in an array.
 
 Places in a line are told from its marks: mark 0 stands before its first byte, then come its quotes,
 the last one stands behind its last byte.
 """
 
 import re
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,6 +21,7 @@ from transforms.reasons import Rejected
 from transforms.shape import Keys
 
 MOST_QUOTES = 400
+LONGEST = 16 << 10
 _QUOTE = ord('"')
 _TOKEN = re.compile(rb'"[^"]*"|[^\s"{}\[\]:,]+|[{}\[\]:,]')
 _SCALARS = ("string", "number", "bool")
@@ -56,25 +60,25 @@ class Value(NamedTuple):
 
 @dataclass(frozen=True)
 class Skeleton:
-    """What lines have in common: so many `quotes`, `fixed` texts, and between them only values.
+    """What lines have in common: so many `quotes`, `fixed` texts, and between them what varies.
 
-    A value that is a string is whatever stands between two quotes in a row; `numbers` must be found
-    to be numbers. `values` are the paths that are wanted, without those that are null.
+    A string is whatever stands between two quotes in a row; `numbers` must be found to be numbers.
+    `values` are those that are wanted, `true` and `false` among them, without those that are null.
     """
 
     quotes: int
     fixed: tuple[Fixed, ...]
     numbers: tuple[tuple[Keys | None, Span], ...]
-    values: Mapping[Keys, Span]
+    values: tuple[tuple[Keys, Span], ...]
 
 
 def skeleton_of(line: bytes, wanted: Mapping[Keys, frozenset[str]]) -> Skeleton | None:
     """The skeleton of a line that has no backslash and no control character.
 
     `wanted`: path to the kinds of values it may have (null is always one of them). None where the
-    line is no record, has another kind there, or too many fields.
+    line is no record, has another kind there, more than 16 KiB or more than 400 quotes.
     """
-    if line.count(b'"') > MOST_QUOTES:
+    if len(line) > LONGEST or line.count(b'"') > MOST_QUOTES:
         return None
     try:
         parse_object(line)
@@ -92,11 +96,11 @@ def skeleton_of(line: bytes, wanted: Mapping[Keys, frozenset[str]]) -> Skeleton 
         quotes=len(marks) - 2,
         fixed=tuple(_between(line, marks, vary, spans)),
         numbers=tuple((v.keys, spans[v]) for v in vary if v.kind == "number"),
-        values={
-            value.keys: spans[value]
+        values=tuple(
+            (value.keys, spans[value])
             for value in values
             if value.keys is not None and value.keys in wanted and value.kind in _SCALARS
-        },
+        ),
     )
 
 
@@ -107,7 +111,7 @@ def values_of(line: bytes) -> Iterator[Value]:
     a_name = False
     for token in _TOKEN.finditer(line):
         text, (begin, end) = token[0], token.span()
-        if text in b"}]":
+        if text in (b"}", b"]"):
             inside_array -= stack.pop() is None
             a_name = False
         elif text == b",":
@@ -117,7 +121,7 @@ def values_of(line: bytes) -> Iterator[Value]:
                 stack[-1], a_name = text[1:-1].decode(), False
                 continue
             keys = None if inside_array else tuple(name or "" for name in stack)
-            if text in b"{[":
+            if text in (b"{", b"["):
                 yield Value(keys, "object" if text == b"{" else "array", begin, begin + 1)
                 stack.append("" if text == b"{" else None)
                 inside_array += text == b"["
@@ -130,8 +134,8 @@ def values_of(line: bytes) -> Iterator[Value]:
 
 def _span(marks: list[int], value: Value) -> Span:
     """Where a value stands, told from the last mark before it and the next one behind it."""
-    before = max(i for i, at in enumerate(marks) if at < value.begin)
-    behind = next(i for i, at in enumerate(marks) if at >= value.end)
+    before = bisect_left(marks, value.begin) - 1
+    behind = bisect_left(marks, value.end)
     return Span(
         Place(before, value.begin - marks[before]), Place(behind, value.end - marks[behind])
     )
@@ -139,12 +143,12 @@ def _span(marks: list[int], value: Value) -> Span:
 
 def _varying(values: list[Value], spans: Mapping[Value, Span]) -> list[Value]:
     """Strings, and each number that has no other one between the same marks."""
-    numbers = [spans[value].begin.mark for value in values if value.kind == "number"]
+    numbers = Counter(spans[value].begin.mark for value in values if value.kind == "number")
     return [
         value
         for value in values
         if value.kind == "string"
-        or (value.kind == "number" and numbers.count(spans[value].begin.mark) == 1)
+        or (value.kind == "number" and numbers[spans[value].begin.mark] == 1)
     ]
 
 

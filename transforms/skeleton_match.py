@@ -25,7 +25,7 @@ class Marks:
     """The marks (see transforms/skeleton.py) of lines in a row, `first` to `last` of a block.
 
     text: the lines, with a byte before them and some behind. positions: int32, in the text, of all
-    marks; those of a line begin at its place in `starts`. Takes up to 5 times the lines' bytes.
+    marks; those of a line begin at its place in `starts`. Holds up to 5 times the lines' bytes.
     """
 
     def __init__(self, lines: Lines, first: int, last: int) -> None:
@@ -73,38 +73,45 @@ class Places:
 
 
 class Matcher:
-    """Knows the lines of one skeleton; `rows` numbers the paths of values."""
+    """Knows the lines of one skeleton.
 
-    def __init__(self, skeleton: Skeleton, rows: Mapping[Keys, int]) -> None:
+    `rows` numbers the paths of values. Whether the numbers at `amounts` are some is not looked at.
+    """
+
+    def __init__(
+        self, skeleton: Skeleton, rows: Mapping[Keys, int], amounts: frozenset[Keys]
+    ) -> None:
+        self.skeleton = skeleton
         self.quotes = skeleton.quotes
         self._some = _Lengths(skeleton.fixed[:: max(1, len(skeleton.fixed) // _PROBES)])
         self._lengths = _Lengths(skeleton.fixed)
         self._pieces = _Pieces(skeleton.fixed)
         self._numbers = _Spans([span for _, span in skeleton.numbers])
-        self._checked = [(keys, _Spans([span])) for keys, span in skeleton.numbers]
-        self._values = _Spans(list(skeleton.values.values()))
-        self.rows = np.array([rows[keys] for keys in skeleton.values], np.int64)
+        checked = [span for keys, span in skeleton.numbers if keys not in amounts]
+        self._checked = [_Spans([span]) for span in checked]
+        self._values = _Spans([span for _, span in skeleton.values])
+        self.rows = np.array([rows[keys] for keys, _ in skeleton.values], np.int64)
 
-    def matching(self, marks: Marks, starts: np.ndarray, amounts: frozenset[Keys]) -> np.ndarray:
+    def matching(self, marks: Marks, starts: np.ndarray) -> np.ndarray:
         """Which lines are of the skeleton (indexes), of plain ones of as many quotes.
 
-        `starts`: where their marks begin. `amounts`: paths that may hold more than numbers.
+        `starts`: where their marks begin.
         """
         # most lines of other skeletons are told by a few lengths
-        left = np.flatnonzero(self._some.same(marks, starts)[0])
-        same, begins = self._lengths.same(marks, starts[left])
-        if not same.all():
-            left, begins = left[same], begins[:, same]
-        # what stands before a number must not reach into what stands behind it
+        left = np.flatnonzero(self._some.fit(marks, starts)[0])
+        fit, begins = self._lengths.fit(marks, starts[left])
+        if not fit.all():
+            left, begins = left[fit], begins[:, fit]
+        # each text has its length now, but one may begin before the number that it stands behind:
+        # only without those may texts be read where they should be
         first, last = self._numbers.of(marks, starts[left])
         apart = (first < last).all(axis=0)
         if not apart.all():
             left, begins = left[apart], begins[:, apart]
         left = left[self._pieces.same(marks.text, begins)]
-        for keys, spans in self._checked:
-            if keys not in amounts:
-                first, last = spans.of(marks, starts[left])
-                left = left[_numbers(marks.text, first[0], last[0])]
+        for spans in self._checked:
+            first, last = spans.of(marks, starts[left])
+            left = left[_are_numbers(marks.text, first[0], last[0])]
         return left
 
     def values(self, marks: Marks, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -129,7 +136,7 @@ class _Lengths:
         self._spans = _Spans([span for span, _ in fixed])
         self._lengths = np.array([[len(text)] for _, text in fixed])
 
-    def same(self, marks: Marks, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def fit(self, marks: Marks, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """In which lines (a mask) there is as much between the values, and where it begins."""
         begins, ends = self._spans.of(marks, starts)
         return (ends - begins == self._lengths).all(axis=0), begins
@@ -168,7 +175,7 @@ def _words(texts: Sequence[bytes]) -> np.ndarray:
     return np.frombuffer(filled, "<u8").reshape(-1, _WORDS)
 
 
-def _numbers(text: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
+def _are_numbers(text: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Where there is a number of JSON's syntax (a mask)."""
     texts = cut_texts(text, begins, ends, np.ones(len(begins), bool))
     fits = pc.match_substring_regex(texts, f"^{JSON_NUMBER}$")

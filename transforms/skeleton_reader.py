@@ -5,6 +5,7 @@ only the values differ (transforms/skeleton.py), so it is enough to compare the 
 takes much less time than to parse them. It decides how fast lines are read, and never how.
 """
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -16,20 +17,23 @@ from transforms.catalog import Source
 from transforms.columns import Columns
 from transforms.lines import Lines
 from transforms.shape import Keys
-from transforms.skeleton import skeleton_of
+from transforms.skeleton import Skeleton, skeleton_of
 from transforms.skeleton_match import Marks, Matcher
 from transforms.slots import Slots
 
 _PIECE = 2 << 20  # what is made of it stays in the processor's cache
 _MOST = 64
 _TRIES = 8
-_SHARE = 256  # a skeleton is worth knowing for one line in so many
+_SHARE = 256  # a skeleton is worth knowing for one line of a piece in so many
 _WORTH = 4  # and skeletons at all where they are those of one line in so many
 _REST = 15  # blocks without them, where they are not
 
 
-class Spans:
-    """Where the values of a block's lines stand: int32, a row for each path; 0 where absent."""
+class ValueBounds:
+    """Where the values of a block's lines begin and end: int32, a row for each path.
+
+    0 where there is none: a value never begins there, as the `{` of its record stands before it.
+    """
 
     def __init__(self, paths: Mapping[Keys, int], lines: int) -> None:
         self.paths = paths
@@ -45,18 +49,21 @@ class Spans:
 class SkeletonColumns(Columns):
     """The records of lines, as `Columns`: every value as the text that stands in its line."""
 
-    def __init__(self, lines: Lines, at: np.ndarray, spans: Spans) -> None:
+    def __init__(self, lines: Lines, at: np.ndarray, bounds: ValueBounds) -> None:
         self.rows = len(at)
         self._at = at
         self._data = lines.data
-        self._spans = spans
+        self._bounds = bounds
 
     def raw(self, keys: Keys) -> tuple[pa.Array | None, str]:
-        """The texts at a path; those that are numbers have been found to be some, or are odd."""
-        row = self._spans.paths.get(keys)
+        """Every value as text, of the kind `string`.
+
+        Where an amount is wanted, what stands for a number may be none: `number` says so.
+        """
+        row = self._bounds.paths.get(keys)
         if row is None:
             return None, "null"
-        begins, ends = self._spans.begins[row], self._spans.ends[row]
+        begins, ends = self._bounds.begins[row], self._bounds.ends[row]
         if self.rows < len(begins):
             begins, ends = begins[self._at], ends[self._at]
         present = begins > 0
@@ -69,18 +76,19 @@ class SkeletonColumns(Columns):
 
 @dataclass
 class SkeletonReader:
-    """Learns skeletons as it reads, and holds at most 64 of them, of at most 400 quotes.
+    """Learns skeletons as it reads, and holds the 64 that matched last, each of 16 KiB at most.
 
-    wanted: path to the kinds of values it may have. `amounts` are those of which it does not matter
-    here whether a number is one: whoever reads them as amounts looks at each. Several threads may
-    read at once.
+    wanted: path to the kinds of values it may have. `amounts` are those that are read as amounts or
+    epoch times too (`Columns.number`), where each is looked at: so numbers are not, here. Several
+    threads may read at once.
     """
 
     wanted: Mapping[Keys, frozenset[str]]
     amounts: frozenset[Keys]
-    _known: list[Matcher] = field(default_factory=list)
+    known: dict[Skeleton, Matcher] = field(default_factory=dict)  # what matched last is last
     _paths: dict[Keys, int] = field(init=False)
     _resting: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self._paths = {keys: i for i, keys in enumerate(self.wanted)}
@@ -114,25 +122,25 @@ class SkeletonReader:
 
     def read(self, lines: Lines, chosen: np.ndarray) -> tuple[SkeletonColumns, np.ndarray]:
         """The records of lines (indexes, in order), and the indexes of those that were read."""
-        spans = Spans(self._paths, len(lines))
         if self._resting > 0:
             self._resting -= 1
-            return SkeletonColumns(lines, chosen[:0], spans), chosen[:0]
+            return SkeletonColumns(lines, chosen[:0], ValueBounds({}, 0)), chosen[:0]
+        bounds = ValueBounds(self._paths, len(lines))
         read = np.zeros(len(lines), bool)
         good = np.zeros(len(lines), bool)
         good[chosen] = True
         for first, last in _pieces(lines):
             marks = Marks(lines, first, last)
             plain = np.flatnonzero(good[first:last] & marks.plain())
-            for matcher, at in self._alike(lines, marks, plain, first):
+            for matcher, at in self._by_skeleton(lines, marks, plain, first):
                 read[first + at] = True
-                spans.keep(matcher, marks, at, first)
+                bounds.keep(matcher, marks, at, first)
         at = np.flatnonzero(read)
         if len(at) * _WORTH < len(chosen):
             self._resting = _REST
-        return SkeletonColumns(lines, at, spans), at
+        return SkeletonColumns(lines, at, bounds), at
 
-    def _alike(
+    def _by_skeleton(
         self, lines: Lines, marks: Marks, left: np.ndarray, first: int
     ) -> Iterator[tuple[Matcher, np.ndarray]]:
         """Each skeleton of the lines of a piece, known or learned, and those that are of it."""
@@ -140,28 +148,41 @@ class SkeletonReader:
 
         def split(left: np.ndarray, matcher: Matcher) -> tuple[np.ndarray, np.ndarray]:
             maybe = left[quotes[left] == matcher.quotes]
-            same = maybe[matcher.matching(marks, marks.starts[maybe], self.amounts)]
+            same = maybe[matcher.matching(marks, marks.starts[maybe])]
             others = np.zeros(len(quotes), bool)
             others[left] = True
             others[same] = False
             return same, np.flatnonzero(others)
 
-        for matcher in tuple(self._known):
+        with self._lock:
+            known = list(self.known.values())
+        for matcher in reversed(known):
+            if not len(left):
+                return
             same, left = split(left, matcher)
             if len(same):
+                self._keep(matcher)
                 yield matcher, same
         for _ in range(_TRIES):
-            if not len(left) or len(self._known) >= _MOST:
+            if not len(left):
                 return
             skeleton = skeleton_of(lines[first + int(left[0])], self.wanted)
             if skeleton is None:
                 left = left[1:]
                 continue
-            matcher = Matcher(skeleton, self._paths)
+            matcher = Matcher(skeleton, self._paths, self.amounts)
             same, left = split(left, matcher)
-            if len(same) * _SHARE >= count:
-                self._known.append(matcher)
+            if len(same) > 1 and len(same) * _SHARE >= count:
+                self._keep(matcher)
             yield matcher, same
+
+    def _keep(self, matcher: Matcher) -> None:
+        """Holds what has matched, in place of what has not for the longest time."""
+        with self._lock:
+            self.known.pop(matcher.skeleton, None)
+            self.known[matcher.skeleton] = matcher
+            if len(self.known) > _MOST:
+                del self.known[next(iter(self.known))]
 
 
 def _pieces(lines: Lines) -> Iterator[tuple[int, int]]:

@@ -320,6 +320,15 @@ def test_objects_without_a_field_are_read_before_any_field_was_seen(
     assert not caplog.records
 
 
+def test_lists_of_nulls_are_put_together(caplog: pytest.LogCaptureFixture) -> None:
+    line = (
+        b'{"id":"%d","event_type":"a","customer_id":"c","timestamp":"2026-01-15T10:30:00Z",'
+        b'"properties":{"n":1,"list":[null,null]}}\n'
+    )
+    compare(line % 1 + b"{e}\n" + line % 2, reader(BUILT_IN["native"]))
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("many", [1, MANY, 1000])
 def test_the_fast_path_is_taken_for_ordinary_lines(many: int) -> None:
     line = (

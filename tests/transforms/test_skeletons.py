@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from test_fast_equals_slow import NATIVE, NUMBERS, TEXTS, TIMES, compare, meter, reader
+from test_fast_equals_slow import NATIVE, NUMBERS, SLOTS, TEXTS, TIMES, compare, meter, reader
 
 from transforms.catalog import Catalog
 from transforms.json_text import Number, parse
@@ -17,6 +18,7 @@ from transforms.reasons import Rejected
 from transforms.shape import Keys
 from transforms.skeleton import skeleton_of, values_of
 from transforms.skeleton_match import Marks, Matcher
+from transforms.skeleton_reader import SkeletonReader
 from transforms.slots import Slots
 from transforms.sources import BUILT_IN
 
@@ -35,10 +37,10 @@ def alike(record: bytes, plain: bytes = PLAIN) -> bool:
     wanted = dict.fromkeys(PATHS, frozenset(["string", "number", "bool"]))
     skeleton = skeleton_of(plain, wanted)
     assert skeleton
-    matcher = Matcher(skeleton, {keys: row for row, keys in enumerate(PATHS)})
+    matcher = Matcher(skeleton, {keys: row for row, keys in enumerate(PATHS)}, frozenset())
     marks = Marks(Lines.of(b"\n".join([plain, record, plain])), 0, 3)
     maybe = np.flatnonzero(marks.plain() & (marks.quotes() == matcher.quotes))
-    found = maybe[matcher.matching(marks, marks.starts[maybe], frozenset())]
+    found = maybe[matcher.matching(marks, marks.starts[maybe])]
     assert set(found) >= {0, 2}
     return 1 in found
 
@@ -166,6 +168,39 @@ def test_what_stands_around_a_number_is_not_looked_for_before_its_line() -> None
     fast = reader(SOURCE, 1)
     for data in (plain + b"\n" + plain, short):
         compare(data, fast)
+
+
+def test_a_skeleton_is_of_a_short_line() -> None:
+    assert skeleton_of(b'{"a":"%s"}' % (b"x" * 16_000), {})
+    assert skeleton_of(b'{"a":"%s"}' % (b"x" * 17_000), {}) is None
+    assert skeleton_of(b"{" + b",".join(b'"%d":""' % i for i in range(101)) + b"}", {}) is None
+
+
+def test_new_kinds_of_lines_take_the_place_of_those_that_came_before() -> None:
+    learned = SkeletonReader.of(SOURCE, SLOTS)
+    kinds = [b'{"event_type":"a","kind %d":1}' % kind for kind in range(100)]
+    for first in range(0, 100, 4):
+        lines = Lines.of(b"\n".join(kinds[first : first + 4] * 10))
+        _, at = learned.read(lines, np.arange(len(lines)))
+        assert len(at) == len(lines)
+    assert len(learned.known) == 64
+
+
+def test_a_line_that_no_other_is_like_is_not_kept() -> None:
+    learned = SkeletonReader.of(SOURCE, SLOTS)
+    lines = Lines.of(b"\n".join(b'{"event_type":"a","kind %d":1}' % kind for kind in range(5)))
+    learned.read(lines, np.arange(len(lines)))
+    assert not learned.known
+
+
+def test_threads_that_learn_at_once_hold_each_skeleton_once() -> None:
+    learned = SkeletonReader.of(SOURCE, SLOTS)
+    kinds = [b'{"event_type":"a","kind %d":1}' % kind for kind in range(5)]
+    lines = Lines.of(b"\n".join(kinds * 100))
+    with ThreadPoolExecutor(8) as pool:
+        read = list(pool.map(lambda _: learned.read(lines, np.arange(500))[1], range(50)))
+    assert all(len(at) == len(lines) for at in read)
+    assert len(learned.known) == len(kinds)
 
 
 @given(NATIVE)
