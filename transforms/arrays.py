@@ -38,29 +38,8 @@ def text_parts(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     return bounds[texts.offset : texts.offset + len(texts) + 1], chars
 
 
-def cut_texts(
-    data: bytes | np.ndarray, begins: np.ndarray, ends: np.ndarray, present: np.ndarray
-) -> pa.StringArray:
-    """Texts that stand in some bytes (less than 2 GiB) one after the other.
-
-    Those that are `present` (a mask) begin and end there; the others are null.
-    """
-    count = len(present)
-    if len(begins) == count:
-        return _cut(data, begins, ends)
-    lengths = np.zeros(count + 1, np.int32)
-    lengths[1:][present] = ends - begins
-    texts = _cut(data, begins, ends).buffers()[2]
-    buffers = [valid_bits(present), pa.py_buffer(np.cumsum(lengths, dtype=np.int32)), texts]
-    return pa.StringArray.from_buffers(count, buffers[1], buffers[2], buffers[0])
-
-
-def valid_bits(present: np.ndarray) -> pa.Buffer:
-    """A mask as Arrow keeps it."""
-    return pa.py_buffer(np.packbits(present, bitorder="little"))
-
-
-def _cut(data: bytes | np.ndarray, begins: np.ndarray, ends: np.ndarray) -> pa.StringArray:
+def cut_texts(data: bytes | np.ndarray, begins: np.ndarray, ends: np.ndarray) -> pa.StringArray:
+    """Texts that stand in some bytes (less than 2 GiB), one after the other. They must be UTF-8."""
     lengths = ends - begins
     length = int(lengths[0]) if len(lengths) else 0
     if 0 < length <= _SHORT and (lengths == length).all():
@@ -77,3 +56,15 @@ def _cut(data: bytes | np.ndarray, begins: np.ndarray, ends: np.ndarray) -> pa.S
         max(2 * len(begins) - 1, 0), pa.py_buffer(offsets), pa.py_buffer(data)
     )
     return pieces.take(pa.array(np.arange(0, 2 * len(begins), 2)))
+
+
+def with_nulls(texts: pa.StringArray, present: np.ndarray) -> pa.StringArray:
+    """Texts of the rows that have one (a mask), which are all of them, and null for the others."""
+    if len(texts) == len(present):
+        return texts
+    # a row begins where those before it that have a text end
+    _, bounds, data = texts.buffers()
+    ends = np.frombuffer(bounds, np.int32)[texts.offset :]
+    offsets = ends[np.append(0, np.cumsum(present))]
+    valid = pa.py_buffer(np.packbits(present, bitorder="little"))
+    return pa.StringArray.from_buffers(len(present), pa.py_buffer(offsets), data, valid)

@@ -17,7 +17,7 @@ from transforms.exact import ExactReader, Verdict
 from transforms.fields import fields_from_rows, fields_schema
 from transforms.lines import Lines
 from transforms.reasons import Reason
-from transforms.shape import Keys, Kind
+from transforms.shape import Kind
 from transforms.skeleton_reader import SkeletonReader
 from transforms.told_errors import trace
 
@@ -116,15 +116,8 @@ class ColumnarReader:
 
     def _reader(self, shape: Kind) -> ShapedReader:
         if self._shaped is None or self._shaped.shape != shape:
-            self._shaped = ShapedReader(shape, self._numbers())
+            self._shaped = ShapedReader(shape, self.exact.slots.amounts(self.exact.source))
         return self._shaped
-
-    def _numbers(self) -> frozenset[Keys]:
-        """The paths read as quantities, times of an epoch format among them."""
-        source = self.exact.source
-        paths = {source.resolve(s.path) for s in self.exact.slots.slots if s.kind == "number"}
-        times = [source.timestamp, *([source.received_at] if source.received_at else [])]
-        return frozenset(paths | {t.path for t in times if t.format != "rfc3339"})
 
     def _fields(self, columns: Columns, at: np.ndarray) -> tuple[pa.Table, np.ndarray]:
         source, slots = self.exact.source, self.exact.slots

@@ -35,13 +35,13 @@ class RecordReader(ColumnarReader):
     def read_rows(self, lines: RowLines) -> tuple[pa.Table, dict[int, Verdict]]:
         """The same of rows."""
         try:
-            table, at = self._of_columns(lines.rows)
+            table = self._of_columns(lines.rows)
         except Exception as error:  # noqa: BLE001 - a mistake of ours: the rows are spelled out
             source = self.exact.source.name
             _LOG.error("rows of source %s were read by their text: %s", source, trace(error))
-            table, at = self._schema.empty_table(), np.zeros(0, np.int64)
+            table = self._schema.empty_table()
         left = np.ones(len(lines), bool)
-        left[at] = False
+        left[table.column("line").to_numpy()] = False
         if not left.any():
             return table, {}
         rest = np.flatnonzero(left)
@@ -51,8 +51,8 @@ class RecordReader(ColumnarReader):
         both = pa.concat_tables([table, others]).sort_by("line")
         return both.combine_chunks(), {int(rest[i]): each for i, each in verdicts.items()}
 
-    def _of_columns(self, rows: Rows) -> tuple[pa.Table, np.ndarray]:
-        """The fields of all rows but some, and the indexes of those read."""
+    def _of_columns(self, rows: Rows) -> pa.Table:
+        """The fields of all rows but some."""
         table = rows.columns()
         if table is None:
             raise ValueError("columns that do not say all")
@@ -66,18 +66,16 @@ class RecordReader(ColumnarReader):
             good &= read
         at = np.flatnonzero(good)
         if not len(at):
-            return self._schema.empty_table(), at
+            return self._schema.empty_table()
         if len(at) < len(good):
             table = table.filter(pa.array(good))
             cells = {name: _only(each, good) for name, each in cells.items()}
-        fields, odd = self._fields(RowColumns(table, cells), at)
-        if odd.any():
-            fields, at = fields.filter(pa.array(~odd)), at[~odd]
-        return fields.combine_chunks(), at
+        return self._sure(RowColumns(table, cells), at).combine_chunks()
 
     def _cell_reader(self, name: str) -> CellReader:
         if name not in self._cells:
-            numbers = {keys[1:] for keys in self._numbers() if keys[:1] == (name,) and keys[1:]}
+            amounts = self.exact.slots.amounts(self.exact.source)
+            numbers = {keys[1:] for keys in amounts if keys[:1] == (name,) and keys[1:]}
             self._cells[name] = CellReader(frozenset(numbers))
         return self._cells[name]
 

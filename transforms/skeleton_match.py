@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow.compute as pc
 
 from transforms.arrays import cut_texts
-from transforms.lines import Lines
-from transforms.numbers import JSON_NUMBER
+from transforms.lines import NEWLINE, Lines
+from transforms.numbers import JSON_NUMBER, mask
 from transforms.shape import Keys
 from transforms.skeleton import Fixed, Place, Skeleton, Span
 
-_NEWLINE, _QUOTE, _BACKSLASH, _FIRST_PLAIN = 10, 34, 92, 32
+_QUOTE, _BACKSLASH, _FIRST_PLAIN = 34, 92, 32
 _WORD, _WORDS = 8, 4
 _ITEM = _WORD * _WORDS
 _PROBES = 3
@@ -31,7 +31,7 @@ class Marks:
     def __init__(self, lines: Lines, first: int, last: int) -> None:
         begin, end = int(lines.starts[first]), int(lines.ends[last - 1])
         self.origin = begin - 1
-        self.text = np.full(end - self.origin + _ITEM, _NEWLINE, np.uint8)
+        self.text = np.full(end - self.origin + _ITEM, NEWLINE, np.uint8)
         self.text[1 : end - self.origin] = np.frombuffer(lines.data, np.uint8, end - begin, begin)
         self._chars = self.text[: end - self.origin + 1]
         self._before = (lines.starts[first:last] - begin).astype(np.int32)
@@ -82,7 +82,6 @@ class Matcher:
         self, skeleton: Skeleton, rows: Mapping[Keys, int], amounts: frozenset[Keys]
     ) -> None:
         self.skeleton = skeleton
-        self.quotes = skeleton.quotes
         self._some = _Lengths(skeleton.fixed[:: max(1, len(skeleton.fixed) // _PROBES)])
         self._lengths = _Lengths(skeleton.fixed)
         self._pieces = _Pieces(skeleton.fixed)
@@ -177,6 +176,4 @@ def _words(texts: Sequence[bytes]) -> np.ndarray:
 
 def _are_numbers(text: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Where there is a number of JSON's syntax (a mask)."""
-    texts = cut_texts(text, begins, ends, np.ones(len(begins), bool))
-    fits = pc.match_substring_regex(texts, f"^{JSON_NUMBER}$")
-    return fits.to_numpy(zero_copy_only=False)
+    return mask(pc.match_substring_regex(cut_texts(text, begins, ends), f"^{JSON_NUMBER}$"))

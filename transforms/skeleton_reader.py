@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from transforms.arrays import cut_texts
+from transforms.arrays import cut_texts, with_nulls
 from transforms.catalog import Source
 from transforms.columns import Columns
 from transforms.lines import Lines
@@ -71,7 +71,7 @@ class SkeletonColumns(Columns):
             begins, ends = begins[present], ends[present]
         if not len(begins):
             return None, "null"
-        return cut_texts(self._data, begins, ends, present), "string"
+        return with_nulls(cut_texts(self._data, begins, ends), present), "string"
 
 
 @dataclass
@@ -97,12 +97,9 @@ class SkeletonReader:
     def of(cls, source: Source, slots: Slots) -> "SkeletonReader":
         """One for what the meters and the source of some records want of them."""
         wanted: dict[Keys, frozenset[str]] = dict.fromkeys(source.objects, frozenset(["object"]))
-        amounts: set[Keys] = set()
 
-        def want(keys: Keys, *kinds: str, amount: bool = False) -> None:
+        def want(keys: Keys, *kinds: str) -> None:
             wanted[keys] = wanted.get(keys, frozenset(kinds)) & frozenset(kinds)
-            if amount:
-                amounts.add(keys)
 
         for place in (source.event_type, source.customer_id, source.id):
             if place and place.path is not None:
@@ -111,14 +108,11 @@ class SkeletonReader:
             want(source.id_scope, "string")
         for time in (source.timestamp, source.received_at):
             if time:
-                epoch = time.format != "rfc3339"
-                want(time.path, "string", *(["number"] if epoch else []), amount=epoch)
+                want(time.path, "string", *(["number"] if time.format != "rfc3339" else []))
         for slot in slots.slots:
-            if slot.kind == "number":
-                want(source.resolve(slot.path), "string", "number", amount=True)
-            else:
-                want(source.resolve(slot.path), "string", "number", "bool")
-        return cls(wanted, frozenset(amounts))
+            boolean = [] if slot.kind == "number" else ["bool"]
+            want(source.resolve(slot.path), "string", "number", *boolean)
+        return cls(wanted, slots.amounts(source))
 
     def read(self, lines: Lines, chosen: np.ndarray) -> tuple[SkeletonColumns, np.ndarray]:
         """The records of lines (indexes, in order), and the indexes of those that were read."""
@@ -147,7 +141,7 @@ class SkeletonReader:
         quotes, count = marks.quotes(), len(left)
 
         def split(left: np.ndarray, matcher: Matcher) -> tuple[np.ndarray, np.ndarray]:
-            maybe = left[quotes[left] == matcher.quotes]
+            maybe = left[quotes[left] == matcher.skeleton.quotes]
             same = maybe[matcher.matching(marks, marks.starts[maybe])]
             others = np.zeros(len(quotes), bool)
             others[left] = True

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from transforms.aggregations import AGGREGATIONS
-from transforms.catalog import Catalog, Meter
+from transforms.catalog import Catalog, Keys, Meter, Source
 from transforms.paths import Path
 
 
@@ -80,6 +80,12 @@ class Slots:
             for event_type in plan.meter.event_types:
                 read[event_type] = read.get(event_type, frozenset()) | plan.columns
         return read
+
+    def amounts(self, source: Source) -> frozenset[Keys]:
+        """The paths of a source read as quantities, times of an epoch format among them."""
+        paths = {source.resolve(slot.path) for slot in self.slots if slot.kind == "number"}
+        times = [time for time in (source.timestamp, source.received_at) if time]
+        return frozenset(paths | {time.path for time in times if time.format != "rfc3339"})
 
     def read_by(self, event_type: str) -> frozenset[str]:
         """The slots that decide whether two events of a type say the same."""

@@ -39,7 +39,7 @@ def alike(record: bytes, plain: bytes = PLAIN) -> bool:
     assert skeleton
     matcher = Matcher(skeleton, {keys: row for row, keys in enumerate(PATHS)}, frozenset())
     marks = Marks(Lines.of(b"\n".join([plain, record, plain])), 0, 3)
-    maybe = np.flatnonzero(marks.plain() & (marks.quotes() == matcher.quotes))
+    maybe = np.flatnonzero(marks.plain() & (marks.quotes() == skeleton.quotes))
     found = maybe[matcher.matching(marks, marks.starts[maybe])]
     assert set(found) >= {0, 2}
     return 1 in found
