@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
+from pipelines.problems import JobFailedError
 from transforms.timestamps import format_time
+
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,22 @@ def named_windows(rows: Sequence[Sequence[Any]]) -> CoveredWindows:
     """The windows that `COVERED` finds."""
     named = tuple(CoveredWindow(*row) for *row, _ in rows)
     return CoveredWindows(rows[0][-1] if rows else 0, named)
+
+
+def overlap(run_id: str, covered: CoveredWindows, output: str | None = None) -> JobFailedError:
+    """What is wrong with a run that covers what earlier runs cover, and the way out."""
+    named = "\n".join(f"  {window}" for window in covered[:_NAMED])
+    more = len(covered) - _NAMED
+    return JobFailedError(
+        f"run {run_id} covers windows that earlier runs cover:\n{named}"
+        + (f"\n  … and {more:,} more" if more > 0 else "")
+        + "\nto take their place give --replace, or --from and --to"
+        + (
+            f"; to add to them, name the output among the inputs: --input {output}"
+            if output
+            else ""
+        )
+    )
 
 
 # of several others in a window one is named: batch runs before streams, later before earlier ones

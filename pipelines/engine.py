@@ -28,6 +28,7 @@ from apache_beam.transforms.environments import (
 
 from pipelines.beam_options import engine_of
 from pipelines.loopback import Loopback
+from pipelines.no_sampler import without_sampler
 from pipelines.prism_process import Prism
 from pipelines.problems import JobFailedError, UserError
 
@@ -100,7 +101,7 @@ def run_graph(
         log_level="debug" if given == "debug" else "info",
     )
     _ask_no_proxy()
-    with engine, Loopback(options) as worker:
+    with engine, without_sampler(), Loopback(options) as worker:
         pipeline = beam.Pipeline(
             runner=_Runner(worker.address), options=start_options(options, engine.endpoint)
         )

@@ -16,7 +16,7 @@ import grpc
 from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions
 from apache_beam.portability.api import beam_fn_api_pb2 as api
 from apache_beam.portability.api import beam_fn_api_pb2_grpc as services
-from apache_beam.runners.worker import sdk_worker_main, statesampler
+from apache_beam.runners.worker import sdk_worker_main
 from apache_beam.runners.worker.bundle_processor import BundleProcessor
 from apache_beam.runners.worker.sdk_worker import SdkHarness, Sentinel
 from apache_beam.utils.thread_pool_executor import shared_unbounded_instance
@@ -47,7 +47,6 @@ class Loopback(services.BeamFnExternalWorkerPoolServicer):
     def __enter__(self) -> Self:
         if not isinstance(threading.excepthook, _ReaderHook):
             threading.excepthook = _ReaderHook(threading.excepthook)
-        self._sampler, statesampler.StateSampler = statesampler.StateSampler, _NoSampler
         self._report = BundleProcessor.monitoring_infos
         BundleProcessor.monitoring_infos = _own_counters
         self._server = grpc.server(shared_unbounded_instance(), options=[("grpc.so_reuseport", 0)])
@@ -62,7 +61,6 @@ class Loopback(services.BeamFnExternalWorkerPoolServicer):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        statesampler.StateSampler = self._sampler
         BundleProcessor.monitoring_infos = self._report
         self._server.stop(None)
         for worker in list(self._workers.values()):
@@ -127,23 +125,6 @@ class _Worker(SdkHarness):
                 return api.InstructionResponse(instruction_id=request.instruction_id, error=text)
 
         super()._execute(kept, request)
-
-
-class _NoSampler(statesampler.StateSampler):
-    """Does not measure how long the steps of a bundle take.
-
-    Beam starts a thread for that with each bundle, and waits for it at the end of the bundle: some
-    milliseconds, as many as a small bundle takes.
-    """
-
-    def start(self) -> None:
-        self.tracked_thread = threading.current_thread()
-        statesampler.set_current_tracker(self)
-        self.started = True
-
-    def stop(self) -> None:
-        statesampler.set_current_tracker(None)
-        self.finished = True
 
 
 def _own_counters(processor: BundleProcessor) -> list[Any]:

@@ -18,9 +18,10 @@ from apache_beam.runners.runner import PipelineState
 
 from pipelines import run_lock, runs, warehouse
 from pipelines.beam_options import engine_of
-from pipelines.covered import CoveredWindows
+from pipelines.covered import overlap
 from pipelines.inputs import InputReadError, at_one_moment, is_live
 from pipelines.metering import Job, build
+from pipelines.no_sampler import without_sampler
 from pipelines.parquet_sink import WriteParquet
 from pipelines.problems import JobFailedError, UserError
 from pipelines.progress import Progress
@@ -41,7 +42,6 @@ _SERIES_BUCKET_BYTES = 256 << 20
 _FEWEST, _MOST = 8, 4096
 _SMALL_BYTES = 8 << 20  # of input, for which more pieces cost more than they gain
 _METERS = 6  # that each have the fewest pieces; where there are more of them, each has less
-_NAMED = 5
 # how long a stream takes at most, and then some, until events that it counted can be read
 _EVENTS_WAIT_S = 2.0
 _ON_THIS_MACHINE = ("FnApiRunner", "DirectRunner", "BundleBasedDirectRunner")
@@ -134,7 +134,7 @@ def _ended(record: runs.Run, status: str) -> runs.Run:
 
 def _run_graph(settings: Settings, record: runs.Run, options: PipelineOptions) -> None:
     out = settings.output
-    with _spill(out, record.run_id, options) as spill:
+    with _spill(out, record.run_id, options) as spill, without_sampler():
         pipeline = beam.Pipeline(options=options)
         write = partial(_files, settings.output, record.run_id)
         build(pipeline, job_of(settings, record, spill, write))
@@ -222,23 +222,7 @@ def _check_rejects(out: Path, record: runs.Run, counts: tuple[int, int], most: D
 def _check_overlap(pending: duckdb.DuckDBPyConnection, out: Path, record: runs.Run) -> None:
     covered = runs.windows_already_covered(pending, record.run_id)
     if covered:
-        raise overlap(record, covered, str(out))
-
-
-def overlap(record: runs.Run, covered: CoveredWindows, output: str | None = None) -> JobFailedError:
-    """What is wrong with a run that covers what earlier runs cover, and the way out."""
-    named = "\n".join(f"  {window}" for window in covered[:_NAMED])
-    more = len(covered) - _NAMED
-    return JobFailedError(
-        f"run {record.run_id} covers windows that earlier runs cover:\n{named}"
-        + (f"\n  … and {more:,} more" if more > 0 else "")
-        + "\nto take their place give --replace, or --from and --to"
-        + (
-            f"; to add to them, name the output among the inputs: --input {output}"
-            if output
-            else ""
-        )
-    )
+        raise overlap(record.run_id, covered, str(out))
 
 
 def _cause(error: BaseException) -> str:

@@ -23,8 +23,9 @@ from pipelines.bigquery.load import load_table, wait_for_earlier
 from pipelines.bigquery.staging import Bucket
 from pipelines.bigquery.tables import make_tables
 from pipelines.bigquery.views import write_views
+from pipelines.covered import overlap
 from pipelines.problems import JobFailedError
-from pipelines.run import failure, overlap, run_batch
+from pipelines.run import failure, run_batch
 from pipelines.settings import Settings
 from pipelines.summary import Summary
 from pipelines.views import shapes
@@ -117,4 +118,4 @@ def _clear(bucket: Bucket | None) -> None:
 def _check_overlap(client: bigquery.Client, dataset: Dataset, run: runs.Run) -> None:
     covered = registry.windows_already_covered(client, dataset, run.run_id)
     if covered:
-        raise overlap(run, covered)
+        raise overlap(run.run_id, covered)

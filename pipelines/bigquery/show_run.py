@@ -12,8 +12,8 @@ from pipelines import runs
 from pipelines.bigquery import finished, registry
 from pipelines.bigquery.client import connected
 from pipelines.bigquery.dataset import Dataset
+from pipelines.covered import overlap
 from pipelines.problems import JobFailedError
-from pipelines.run import overlap
 from pipelines.settings import Settings
 
 _SUCCEEDED, _FAILED = ("batch", "succeeded"), ("batch", "failed")
@@ -75,4 +75,4 @@ class ShowRun(beam.DoFn):
         if not self.takes_place:
             covered = registry.windows_already_covered(client, dataset, run.run_id)
             if covered:
-                raise overlap(run, covered)
+                raise overlap(run.run_id, covered)
