@@ -15,7 +15,10 @@ import pyarrow.compute as pc
 
 from transforms.few_groups import FEW, few_grouped
 from transforms.fixed_point import LIMIT, WIDE, amounts, divide_half_even, greatest, unscaled
+from transforms.groups import Groups
 from transforms.tables import AMOUNT
+
+_TEXTS = pa.large_string()  # of any number and length
 
 
 class Aggregation(Protocol):
@@ -187,8 +190,13 @@ class UniqueCount:
         return self.merge(_counted(rows.select(["group", "value"])))
 
     def merge(self, partials: pa.Table) -> pa.Table:
-        """The same text of a group becomes one row."""
-        return _grouped(_plain(partials), ["group", "value"], [("events", "sum")])
+        """The same text of a group becomes one row; by codes, as Arrow groups texts slowly."""
+        pairs = Groups(partials, ["group", "value"])
+        events = pa.table({"group": pairs.codes, "events": partials.column("events")})
+        counted = _grouped(events, ["group"], [("events", "sum")])
+        found = pairs.columns(counted.column("group").to_numpy())
+        found["value"] = found["value"].cast(_TEXTS)
+        return pa.table({**found, "events": counted.column("events")})
 
     def quantities(self, partial: pa.Table) -> pa.Table:
         """The quantity is the number of rows of a group."""
@@ -197,15 +205,6 @@ class UniqueCount:
         counted = _grouped(counted, ["group"], [("events", "sum"), ("quantity", "sum")])
         quantity = counted.column("quantity").cast(AMOUNT)
         return counted.drop_columns("quantity").append_column("quantity", quantity)
-
-
-def _plain(table: pa.Table) -> pa.Table:
-    """Texts decoded, for a group-by does not take dictionaries that differ; room for any number."""
-    value = table.column("value")
-    if pa.types.is_large_string(value.type):
-        return table
-    at = table.schema.get_field_index("value")
-    return table.set_column(at, "value", value.cast(pa.large_string()))
 
 
 AGGREGATIONS: Mapping[str, Aggregation] = MappingProxyType(
