@@ -5,12 +5,13 @@ Arrays of places have a row for each place and a column for each line.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow.compute as pc
 
 from transforms.arrays import cut_texts
-from transforms.lines import NEWLINE, Lines
+from transforms.lines import Lines
 from transforms.numbers import JSON_NUMBER, mask
 from transforms.shape import Keys
 from transforms.skeleton import Fixed, Place, Skeleton, Span
@@ -21,55 +22,56 @@ _ITEM = _WORD * _WORDS
 _PROBES = 3
 
 
+class Match(NamedTuple):
+    """Lines of a skeleton (indexes), and where in the block their values begin and end."""
+
+    lines: np.ndarray
+    begins: np.ndarray
+    ends: np.ndarray
+
+
 class Marks:
     """The marks (see transforms/skeleton.py) of lines in a row, `first` to `last` of a block.
 
-    text: the lines, with a byte before them and some behind. positions: int32, in the text, of all
-    marks; those of a line begin at its place in `starts`. Holds up to 5 times the lines' bytes.
+    text: the lines, and some bytes behind them. positions: int32, in the text, of all marks; those
+    of a line begin at its place in `starts`. Holds up to 5 times the lines' bytes.
     """
 
     def __init__(self, lines: Lines, first: int, last: int) -> None:
-        begin, end = int(lines.starts[first]), int(lines.ends[last - 1])
-        self.origin = begin - 1
-        self.text = np.full(end - self.origin + _ITEM, NEWLINE, np.uint8)
-        self.text[1 : end - self.origin] = np.frombuffer(lines.data, np.uint8, end - begin, begin)
-        self._chars = self.text[: end - self.origin + 1]
-        self._before = (lines.starts[first:last] - begin).astype(np.int32)
-        self._behind = (lines.ends[first:last] - self.origin).astype(np.int32)
-        marked = self._chars == _QUOTE
-        marked[self._before] = True
-        marked[self._behind] = True
+        self.begin, end = int(lines.starts[first]), int(lines.ends[last - 1])
+        size = end - self.begin
+        data = np.frombuffer(lines.data, np.uint8)
+        self._chars = data[self.begin : end]
+        if len(data) - end >= _ITEM:
+            self.text = data[self.begin : end + _ITEM]
+        else:
+            self.text = np.zeros(size + _ITEM, np.uint8)
+            self.text[:size] = self._chars
+        self._starts = (lines.starts[first:last] - self.begin).astype(np.int32)
+        self._ends = (lines.ends[first:last] - self.begin).astype(np.int32)
+        marked = np.empty(size + 2, bool)  # one before, and one behind them
+        np.equal(self._chars, _QUOTE, out=marked[1:-1])
+        marked[self._starts] = True
+        marked[self._ends + 1] = True
         self.positions = np.flatnonzero(marked).astype(np.int32)
-        self.starts = np.searchsorted(self.positions, self._before)
+        self.positions -= 1
+        self.starts = np.searchsorted(self.positions, self._starts - 1)
 
     def quotes(self) -> np.ndarray:
         """How many quotes each line has."""
-        return np.searchsorted(self.positions, self._behind) - self.starts - 1
+        return np.searchsorted(self.positions, self._ends) - self.starts - 1
 
     def plain(self) -> np.ndarray:
         """Which lines have no backslash and no control character."""
         plain = np.ones(len(self.starts), bool)
         odd = (self._chars < _FIRST_PLAIN) | (self._chars == _BACKSLASH)
-        odd[self._before] = False
-        odd[self._behind] = False
+        odd[self._starts[1:] - 1] = False  # a line's end is one byte, or two: \r\n
+        odd[self._ends[:-1]] = False
         if odd.any():
             at = np.flatnonzero(odd)
-            line = np.searchsorted(self._before, at, side="right") - 1
-            plain[line[at < self._behind[line]]] = False
+            line = np.searchsorted(self._starts, at, side="right") - 1
+            plain[line[at < self._ends[line]]] = False
         return plain
-
-
-class Places:
-    """Several places in a line."""
-
-    def __init__(self, places: Sequence[Place]) -> None:
-        columns = np.array(places, np.int64).reshape(-1, 2)
-        self._marks, self._offsets = columns[:, :1], columns[:, 1:]
-
-    def of(self, marks: Marks, starts: np.ndarray) -> np.ndarray:
-        """Where they are in the lines whose marks begin at `starts`: int64."""
-        at: np.ndarray = marks.positions[self._marks + starts] + self._offsets
-        return at
 
 
 class Matcher:
@@ -82,76 +84,91 @@ class Matcher:
         self, skeleton: Skeleton, rows: Mapping[Keys, int], amounts: frozenset[Keys]
     ) -> None:
         self.skeleton = skeleton
-        self._some = _Lengths(skeleton.fixed[:: max(1, len(skeleton.fixed) // _PROBES)])
-        self._lengths = _Lengths(skeleton.fixed)
-        self._pieces = _Pieces(skeleton.fixed)
-        self._numbers = _Spans([span for _, span in skeleton.numbers])
-        checked = [span for keys, span in skeleton.numbers if keys not in amounts]
-        self._checked = [_Spans([span]) for span in checked]
-        self._values = _Spans([span for _, span in skeleton.values])
         self.rows = np.array([rows[keys] for keys, _ in skeleton.values], np.int64)
+        self._some = _Between(skeleton.fixed[:: max(1, len(skeleton.fixed) // _PROBES)])
+        self._pieces = _Pieces([text for _, text in skeleton.fixed])
+        numbers = [span for _, span in skeleton.numbers]
+        values = [span for _, span in skeleton.values]
+        self._all = _Between(skeleton.fixed, numbers + values)
+        self._numbers, self._values = self._all.rows(numbers), self._all.rows(values)
+        checked = [span for keys, span in skeleton.numbers if keys not in amounts]
+        self._checked = [self._all.rows([span]) for span in checked]
 
-    def matching(self, marks: Marks, starts: np.ndarray) -> np.ndarray:
-        """Which lines are of the skeleton (indexes), of plain ones of as many quotes.
+    def match(self, marks: Marks, starts: np.ndarray) -> Match:
+        """Which lines are of the skeleton, of plain ones of as many quotes.
 
         `starts`: where their marks begin.
         """
         # most lines of other skeletons are told by a few lengths
-        left = np.flatnonzero(self._some.fit(marks, starts)[0])
-        fit, begins = self._lengths.fit(marks, starts[left])
-        if not fit.all():
-            left, begins = left[fit], begins[:, fit]
+        left = np.flatnonzero(self._some.fit(self._some.at(marks, starts)))
+        at = self._all.at(marks, starts[left])
+        left, at = _kept(self._all.fit(at), left, at)
         # each text has its length now, but one may begin before the number that it stands behind:
         # only without those may texts be read where they should be
-        first, last = self._numbers.of(marks, starts[left])
-        apart = (first < last).all(axis=0)
-        if not apart.all():
-            left, begins = left[apart], begins[:, apart]
-        left = left[self._pieces.same(marks.text, begins)]
-        for spans in self._checked:
-            first, last = spans.of(marks, starts[left])
-            left = left[_are_numbers(marks.text, first[0], last[0])]
-        return left
-
-    def values(self, marks: Marks, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where the values in lines of the skeleton begin and end, in the lines' block."""
-        begins, ends = self._values.of(marks, starts)
-        return begins + marks.origin, ends + marks.origin
+        begins, ends = self._numbers
+        left, at = _kept((at[begins] < at[ends]).all(axis=0), left, at)
+        left, at = _kept(self._pieces.same(marks.text, at), left, at)
+        for begins, ends in self._checked:
+            numbers = _are_numbers(marks.text, at[begins][0], at[ends][0])
+            left, at = _kept(numbers, left, at)
+        begins, ends = self._values
+        return Match(left, at[begins] + marks.begin, at[ends] + marks.begin)
 
 
-class _Spans:
-    def __init__(self, spans: Sequence[Span]) -> None:
-        self._begins = Places([span.begin for span in spans])
-        self._ends = Places([span.end for span in spans])
-
-    def of(self, marks: Marks, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return self._begins.of(marks, starts), self._ends.of(marks, starts)
+def _kept(good: np.ndarray, lines: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return (lines, at) if good.all() else (lines[good], at[:, good])
 
 
-class _Lengths:
-    """How long texts are that stand between values."""
+class _Between:
+    """Texts between values: where they begin, each, then where they end, then other places."""
 
-    def __init__(self, fixed: Sequence[Fixed]) -> None:
-        self._spans = _Spans([span for span, _ in fixed])
-        self._lengths = np.array([[len(text)] for _, text in fixed])
+    def __init__(self, fixed: Sequence[Fixed], values: Sequence[Span] = ()) -> None:
+        self._places = _ends([span for span, _ in fixed])
+        # most values begin where a text ends, and end where the next one begins
+        self._places += [place for place in _ends(values) if place not in self._places]
+        columns = np.array(self._places, np.int32)
+        self._marks, self._offsets = columns[:, :1], columns[:, 1:]
+        self._lengths = np.array([[len(text)] for _, text in fixed], np.int32)
 
-    def fit(self, marks: Marks, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """In which lines (a mask) there is as much between the values, and where it begins."""
-        begins, ends = self._spans.of(marks, starts)
-        return (ends - begins == self._lengths).all(axis=0), begins
+    def rows(self, spans: Sequence[Span]) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of where some of the values begin, and of where they end."""
+        rows = np.array([self._places.index(place) for place in _ends(spans)], np.int64)
+        return rows[: len(spans)], rows[len(spans) :]
+
+    def at(self, marks: Marks, starts: np.ndarray) -> np.ndarray:
+        """Where all of it is in the lines whose marks begin at `starts`: int32."""
+        at: np.ndarray = marks.positions[self._marks + starts]
+        at += self._offsets
+        return at
+
+    def fit(self, at: np.ndarray) -> np.ndarray:
+        """In which lines (a mask) there is as much between the values."""
+        texts = len(self._lengths)
+        fit: np.ndarray = (at[texts : 2 * texts] - at[:texts] == self._lengths).all(axis=0)
+        return fit
+
+
+def _ends(spans: Sequence[Span]) -> list[Place]:
+    return [*(span.begin for span in spans), *(span.end for span in spans)]
 
 
 class _Pieces:
-    """Texts in pieces of at most 32 bytes, to be compared word by word."""
+    """Texts in pieces of at most 32 bytes, longer ones first, to be compared word by word."""
 
-    def __init__(self, fixed: Sequence[Fixed]) -> None:
+    def __init__(self, texts: Sequence[bytes]) -> None:
         pieces = [
             (row, at, text[at : at + _ITEM])
-            for row, (_, text) in enumerate(fixed)
+            for row, text in enumerate(texts)
             for at in range(0, len(text), _ITEM)
         ]
+        pieces.sort(key=lambda piece: -len(piece[2]))
         self._rows = np.array([row for row, _, _ in pieces])
         self._offsets = np.array([[at] for _, at, _ in pieces])
+        lengths = np.array([-len(text) for _, _, text in pieces])
+        # of each word: how many pieces have all of it, and how many some of it
+        words = np.arange(_WORDS) * _WORD
+        self._whole = np.searchsorted(lengths, -words - _WORD, side="right").tolist()
+        self._begun = np.searchsorted(lengths, -words - 1, side="right").tolist()
         self._wanted = _words([text for _, _, text in pieces])
         self._read = _words([b"\xff" * len(text) for _, _, text in pieces])
 
@@ -162,9 +179,11 @@ class _Pieces:
         found = items[begins[self._rows] + self._offsets].view("<u8")
         found = found.reshape(len(self._rows), -1, _WORDS)
         same = np.ones(begins.shape[1], bool)
-        for word in range(_WORDS):
-            read = found[:, :, word] & self._read[:, word, None]
-            same &= (read == self._wanted[:, word, None]).all(axis=0)
+        for word, (whole, begun) in enumerate(zip(self._whole, self._begun, strict=True)):
+            read, wanted = found[:begun, :, word], self._wanted[:begun, word, None]
+            same &= (read[:whole] == wanted[:whole]).all(axis=0)
+            some = read[whole:] & self._read[whole:begun, word, None]
+            same &= (some == wanted[whole:]).all(axis=0)
         return same
 
 

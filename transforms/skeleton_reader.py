@@ -18,7 +18,7 @@ from transforms.columns import Columns
 from transforms.lines import Lines
 from transforms.shape import Keys
 from transforms.skeleton import Skeleton, skeleton_of
-from transforms.skeleton_match import Marks, Matcher
+from transforms.skeleton_match import Marks, Match, Matcher
 from transforms.slots import Slots
 
 _PIECE = 2 << 20  # what is made of it stays in the processor's cache
@@ -40,10 +40,10 @@ class ValueBounds:
         self.begins = np.zeros((len(paths), lines), np.int32)
         self.ends = np.zeros((len(paths), lines), np.int32)
 
-    def keep(self, matcher: Matcher, marks: Marks, at: np.ndarray, first: int) -> None:
-        """Where the values of some lines of a piece are, which begins with the line `first`."""
-        cells = np.ix_(matcher.rows, first + at)
-        self.begins[cells], self.ends[cells] = matcher.values(marks, marks.starts[at])
+    def keep(self, rows: np.ndarray, match: Match) -> None:
+        """Where the values of some lines are, of the paths at some rows."""
+        cells = np.ix_(rows, match.lines)
+        self.begins[cells], self.ends[cells] = match.begins, match.ends
 
 
 class SkeletonColumns(Columns):
@@ -126,9 +126,9 @@ class SkeletonReader:
         for first, last in _pieces(lines):
             marks = Marks(lines, first, last)
             plain = np.flatnonzero(good[first:last] & marks.plain())
-            for matcher, at in self._by_skeleton(lines, marks, plain, first):
-                read[first + at] = True
-                bounds.keep(matcher, marks, at, first)
+            for matcher, match in self._by_skeleton(lines, marks, plain, first):
+                read[match.lines] = True
+                bounds.keep(matcher.rows, match)
         at = np.flatnonzero(read)
         if len(at) * _WORTH < len(chosen):
             self._resting = _REST
@@ -136,27 +136,31 @@ class SkeletonReader:
 
     def _by_skeleton(
         self, lines: Lines, marks: Marks, left: np.ndarray, first: int
-    ) -> Iterator[tuple[Matcher, np.ndarray]]:
-        """Each skeleton of the lines of a piece, known or learned, and those that are of it."""
+    ) -> Iterator[tuple[Matcher, Match]]:
+        """Each skeleton of the lines of a piece, known or learned, and those that are of it.
+
+        The piece begins with the line `first`; `left` are indexes in it.
+        """
         quotes, count = marks.quotes(), len(left)
 
-        def split(left: np.ndarray, matcher: Matcher) -> tuple[np.ndarray, np.ndarray]:
+        def split(left: np.ndarray, matcher: Matcher) -> tuple[Match, np.ndarray]:
             maybe = left[quotes[left] == matcher.skeleton.quotes]
-            same = maybe[matcher.matching(marks, marks.starts[maybe])]
+            match = matcher.match(marks, marks.starts[maybe])
+            same = maybe[match.lines]
             others = np.zeros(len(quotes), bool)
             others[left] = True
             others[same] = False
-            return same, np.flatnonzero(others)
+            return match._replace(lines=first + same), np.flatnonzero(others)
 
         with self._lock:
             known = list(self.known.values())
         for matcher in reversed(known):
             if not len(left):
                 return
-            same, left = split(left, matcher)
-            if len(same):
+            match, left = split(left, matcher)
+            if len(match.lines):
                 self._keep(matcher)
-                yield matcher, same
+                yield matcher, match
         for _ in range(_TRIES):
             if not len(left):
                 return
@@ -165,10 +169,10 @@ class SkeletonReader:
                 left = left[1:]
                 continue
             matcher = Matcher(skeleton, self._paths, self.amounts)
-            same, left = split(left, matcher)
-            if len(same) > 1 and len(same) * _SHARE >= count:
+            match, left = split(left, matcher)
+            if len(match.lines) > 1 and len(match.lines) * _SHARE >= count:
                 self._keep(matcher)
-            yield matcher, same
+            yield matcher, match
 
     def _keep(self, matcher: Matcher) -> None:
         """Holds what has matched, in place of what has not for the longest time."""
