@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 from hypothesis import strategies as st
-from test_fast_equals_slow import PROPERTIES, RAW, TEXTS, TIMES
+from record_texts import PROPERTIES, RAW, TEXTS, TIMES
 
 INT64 = st.sampled_from([0, 1, -1, 7, 2**63 - 1, -(2**63), 1_768_473_000_000])
 INSTANTS = st.one_of(

@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fast_and_slow import CATALOG, OWN, SLOTS, as_rows
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from record_texts import TEXTS, TIMES
 from row_tables import CELLS, MOSTLY_CELLS, tables
-from test_fast_equals_slow import CATALOG, OWN, SLOTS, TEXTS, TIMES, as_rows
 
 from pipelines.inputs import Block, find_inputs, read_blocks, split_into_pieces
 from pipelines.inputs.row_block import RowBlock, TableRows

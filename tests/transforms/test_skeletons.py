@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fast_and_slow import SLOTS, compare, meter, reader
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from test_fast_equals_slow import NATIVE, NUMBERS, SLOTS, TEXTS, TIMES, compare, meter, reader
+from record_texts import NATIVE, NUMBERS, TEXTS, TIMES
 
 from transforms.catalog import Catalog
 from transforms.json_text import Number, parse
