@@ -33,12 +33,12 @@ PATHS = (("id",), ("properties", "n"), ("properties", "deep", "er"))
 PLAIN = RECORD % (b"1", b"12", b"7")
 
 
-def alike(record: bytes, plain: bytes = PLAIN) -> bool:
+def alike(record: bytes, plain: bytes = PLAIN, amounts: frozenset[Keys] = frozenset()) -> bool:
     """Whether a line between two plain ones is of their skeleton."""
     wanted = dict.fromkeys(PATHS, frozenset(["string", "number", "bool"]))
     skeleton = skeleton_of(plain, wanted)
     assert skeleton
-    matcher = Matcher(skeleton, {keys: row for row, keys in enumerate(PATHS)}, frozenset())
+    matcher = Matcher(skeleton, {keys: row for row, keys in enumerate(PATHS)}, amounts)
     marks = Marks(Lines.of(b"\n".join([plain, record, plain])), 0, 3)
     maybe = np.flatnonzero(marks.plain() & (marks.quotes() == skeleton.quotes))
     found = maybe[matcher.match(marks, marks.starts[maybe]).lines]
@@ -169,6 +169,12 @@ def test_what_stands_around_a_number_is_not_looked_for_before_its_line() -> None
     fast = reader(SOURCE, 1)
     for data in (plain + b"\n" + plain, short):
         compare(data, fast)
+
+
+def test_a_line_has_no_number_where_what_stands_around_one_shares_a_space() -> None:
+    plain, amounts = PLAIN.replace(b"12", b" 12 "), frozenset([("properties", "n")])
+    assert alike(plain.replace(b"12", b"7"), plain, amounts)
+    assert not alike(plain.replace(b" 12 ", b" "), plain, amounts)
 
 
 def test_a_skeleton_is_of_a_short_line() -> None:
