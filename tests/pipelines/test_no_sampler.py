@@ -8,18 +8,20 @@ from pipelines.no_sampler import without_sampler
 from transforms.whereabouts import place
 
 SEEN: list[tuple[str | None, bool]] = []
+EARLIER: set[threading.Thread] = set()
 
 
 class Look(beam.DoFn):
     """Notes the step that it is in, and whether a thread samples it."""
 
     def process(self, _element: int) -> None:
-        sampled = any(thread.name.endswith("(run)") for thread in threading.enumerate())
-        SEEN.append((place().step, sampled))
+        begun = {*threading.enumerate()} - EARLIER
+        SEEN.append((place().step, any(thread.name.endswith("(run)") for thread in begun)))
 
 
 def seen() -> list[tuple[str | None, bool]]:
     SEEN.clear()
+    EARLIER.update(threading.enumerate())  # other tests may have left some
     with beam.Pipeline("FnApiRunner") as pipeline:
         pipeline | beam.Create([1]) | "Look" >> beam.ParDo(Look())
     return [*SEEN]
