@@ -161,17 +161,21 @@ class Latest:
         return self.merge(_counted(rows.select(["group", "value", "time"])))
 
     def merge(self, partials: pa.Table) -> pa.Table:
-        """Sorted by time and value, the last of each group stays."""
-        order = [(name, "ascending") for name in ("group", "time", "value")]
-        ordered = partials.take(pc.sort_indices(partials, order))
-        groups = ordered.column("group").to_numpy()
-        starts = np.flatnonzero(np.append(True, np.diff(groups) != 0)[: len(groups)])
-        lasts = np.append(starts[1:], len(groups))[: len(starts)] - 1
-        counts = ordered.column("events").to_numpy()
-        events = np.add.reduceat(counts, starts) if len(starts) else counts
-        merged = ordered.take(pa.array(lasts))
+        """Of each group the row of the greatest time stays; of several, of the greatest value."""
+        codes, place = np.unique(partials.column("group").to_numpy(), return_inverse=True)
+        time = partials.column("time").to_numpy()
+        latest = np.full(len(codes), np.iinfo(np.int64).min)
+        np.maximum.at(latest, place, time)
+        rows = np.flatnonzero(time == latest[place])
+        if len(rows) > len(codes):  # the greatest value comes last
+            rows = rows[pc.sort_indices(partials.column("value").take(pa.array(rows))).to_numpy()]
+        chosen = np.empty(len(codes), np.int64)
+        chosen[place[rows]] = rows  # of several the last
+        events = np.zeros(len(codes), np.int64)
+        np.add.at(events, place, partials.column("events").to_numpy())
+        merged = partials.take(pa.array(chosen))
         at = merged.schema.get_field_index("events")
-        return merged.set_column(at, "events", pa.array(events, pa.int64()))
+        return merged.set_column(at, "events", pa.array(events))
 
     def quantities(self, partial: pa.Table) -> pa.Table:
         """The quantity is the latest value."""

@@ -21,12 +21,25 @@ def tally(
     received_at: np.ndarray, outcome: str, *, meter: str = "", reason: Reason | None = None
 ) -> Iterator[tuple[str, Count]]:
     """Ledger counts of some events by the hour of their arrival (µs), as results of a kernel."""
-    if len(received_at):
-        for start, count in _by_hour(received_at):
-            yield "counts", ((start, meter, outcome, str(reason or "")), count)
+    return tally_hours(by_hour(received_at), outcome, meter=meter, reason=reason)
 
 
-def _by_hour(received_at: np.ndarray) -> Iterable[tuple[int, int]]:
+def tally_hours(
+    hours: Iterable[tuple[int, int]],
+    outcome: str,
+    *,
+    meter: str = "",
+    reason: Reason | None = None,
+) -> Iterator[tuple[str, Count]]:
+    """Ledger counts of events that are counted by the hour already, as `by_hour` does."""
+    for start, count in hours:
+        yield "counts", ((start, meter, outcome, str(reason or "")), count)
+
+
+def by_hour(received_at: np.ndarray) -> Iterable[tuple[int, int]]:
+    """The start (µs) of each hour of arrival, and how many events arrived in it."""
+    if not len(received_at):
+        return []
     first, last = int(received_at.min()) // HOUR, int(received_at.max()) // HOUR
     if first == last:
         return [(first * HOUR, len(received_at))]

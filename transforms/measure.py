@@ -3,7 +3,7 @@
 Holds one bucket's readings a thread, and its groups.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -18,13 +18,14 @@ from transforms.arrays import micros
 from transforms.catalog import Catalog
 from transforms.counts import COUNT, tally
 from transforms.kernel import THREADS, Kernel, Tagged
-from transforms.meter_batch import Batch, MeterBatch, rejects_of
+from transforms.meter_batch import MeterBatch, rejects_of
 from transforms.rate_terms import Books, terms_of
 from transforms.readings import rates_version
 from transforms.reasons import Reason
 from transforms.rescue import careful
 from transforms.run import Run
-from transforms.slots import MeterPlan, Slots
+from transforms.selection import Batch
+from transforms.slots import Filter, MeterPlan, Slots
 
 
 class Measured(NamedTuple):
@@ -93,11 +94,13 @@ class Measurer:
     def __post_init__(self) -> None:
         chosen = self.scope.meters
         plans = Slots.of(self.catalog).plans
-        self.plans = [plan for plan in plans if chosen is None or plan.meter.name in chosen]
+        self.plans = alike_together(
+            [plan for plan in plans if chosen is None or plan.meter.name in chosen]
+        )
 
     def __call__(self, readings: pa.RecordBatch) -> Iterator[Tagged]:
         """Results for the outputs of `Measured`."""
-        batch = Batch.of(readings, self.books.version(rates_version(readings)))
+        batch = Batch(readings, self.books.version(rates_version(readings)), self.scope)
         for plan in self.plans:
             measure, give_up = partial(self._measure, plan), partial(self._give_up, plan)
             yield from careful(measure, Batch.halves, give_up, batch)
@@ -119,3 +122,16 @@ class Measurer:
         if book.digest not in self._terms:
             self._terms[book.digest] = terms_of(book)
         return self._terms[book.digest]
+
+
+def alike_together(plans: Iterable[MeterPlan]) -> list[MeterPlan]:
+    """Meters in such an order that those which share a selection, or groups, follow each other."""
+    alike: dict[Filter, dict[Hashable, list[MeterPlan]]] = {}
+    for plan in plans:
+        alike.setdefault(plan.filter, {}).setdefault(plan.series, []).append(plan)
+    return [
+        plan
+        for of_filter in alike.values()
+        for of_series in of_filter.values()
+        for plan in of_series
+    ]

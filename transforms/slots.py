@@ -6,6 +6,7 @@ A slot is one path read as one kind: `n0`, `n1`, … as numbers (values), `t0`, 
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from transforms.aggregations import AGGREGATIONS
 from transforms.catalog import Catalog, Keys, Meter, Source
@@ -21,6 +22,13 @@ class Slot:
     path: Path
 
 
+class Filter(NamedTuple):
+    """Which events a meter matches: by their type, and by texts that slots may hold."""
+
+    event_types: frozenset[str]
+    where: tuple[tuple[str, frozenset[str]], ...]
+
+
 @dataclass(frozen=True)
 class MeterPlan:
     """A meter with the names of the columns that it reads."""
@@ -29,6 +37,16 @@ class MeterPlan:
     value: str | None
     where: tuple[tuple[str, frozenset[str]], ...]
     dimensions: tuple[tuple[str, str], ...]
+
+    @cached_property
+    def filter(self) -> Filter:
+        """Meters with an equal one match the same events."""
+        return Filter(frozenset(self.meter.event_types), self.where)
+
+    @cached_property
+    def series(self) -> tuple[tuple[str, ...], int]:
+        """Its dimensions' slots and its window in µs: meters of the same have the same groups."""
+        return tuple(slot for _, slot in self.dimensions), self.meter.window_us
 
     @property
     def columns(self) -> frozenset[str]:

@@ -108,8 +108,8 @@ def test_a_record_that_cannot_be_encoded_is_rejected_alone(monkeypatch: pytest.M
 def test_an_event_that_cannot_be_metered_is_rejected_for_its_meter(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def has(metering: Any, _: Any) -> bool:
-        return "c5" in metering.readings.column("customer_id").to_pylist()
+    def has(_: Any, metered: Any) -> bool:
+        return "c5" in metered.column("customer_id").to_pylist()
 
     monkeypatch.setattr(
         meter_batch.MeterBatch, "_partials", poisoned(meter_batch.MeterBatch._partials, has)
