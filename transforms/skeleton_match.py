@@ -23,9 +23,9 @@ _PROBES = 3
 
 
 class Match(NamedTuple):
-    """Lines of a skeleton (indexes), and where in the block their values begin and end."""
+    """Which of some lines are of a skeleton, and where in the block their values begin and end."""
 
-    lines: np.ndarray
+    which: np.ndarray
     begins: np.ndarray
     ends: np.ndarray
 
@@ -97,7 +97,7 @@ class Matcher:
     def match(self, marks: Marks, starts: np.ndarray) -> Match:
         """Which lines are of the skeleton, of plain ones of as many quotes.
 
-        `starts`: where their marks begin.
+        `starts`: where their marks begin, which are numbered in this order.
         """
         # most lines of other skeletons are told by a few lengths
         left = np.flatnonzero(self._some.fit(self._some.at(marks, starts)))

@@ -40,9 +40,9 @@ class ValueBounds:
         self.begins = np.zeros((len(paths), lines), np.int32)
         self.ends = np.zeros((len(paths), lines), np.int32)
 
-    def keep(self, rows: np.ndarray, match: Match) -> None:
-        """Where the values of some lines are, of the paths at some rows."""
-        cells = np.ix_(rows, match.lines)
+    def keep(self, rows: np.ndarray, lines: np.ndarray, match: Match) -> None:
+        """Where the values of the lines of a match are, of the paths at some rows."""
+        cells = np.ix_(rows, lines)
         self.begins[cells], self.ends[cells] = match.begins, match.ends
 
 
@@ -126,9 +126,9 @@ class SkeletonReader:
         for first, last in _pieces(lines):
             marks = Marks(lines, first, last)
             plain = np.flatnonzero(good[first:last] & marks.plain())
-            for matcher, match in self._by_skeleton(lines, marks, plain, first):
-                read[match.lines] = True
-                bounds.keep(matcher.rows, match)
+            for matcher, same, match in self._by_skeleton(lines, marks, plain, first):
+                read[same] = True
+                bounds.keep(matcher.rows, same, match)
         at = np.flatnonzero(read)
         if len(at) * _WORTH < len(chosen):
             self._resting = _REST
@@ -136,31 +136,32 @@ class SkeletonReader:
 
     def _by_skeleton(
         self, lines: Lines, marks: Marks, left: np.ndarray, first: int
-    ) -> Iterator[tuple[Matcher, Match]]:
-        """Each skeleton of the lines of a piece, known or learned, and those that are of it.
+    ) -> Iterator[tuple[Matcher, np.ndarray, Match]]:
+        """Each skeleton of the lines of a piece, known or learned, and the block's lines of it.
 
         The piece begins with the line `first`; `left` are indexes in it.
         """
         quotes, count = marks.quotes(), len(left)
 
-        def split(left: np.ndarray, matcher: Matcher) -> tuple[Match, np.ndarray]:
+        def split(left: np.ndarray, matcher: Matcher) -> tuple[Match, np.ndarray, np.ndarray]:
+            """The match, the lines of the piece that it is of, and the others."""
             maybe = left[quotes[left] == matcher.skeleton.quotes]
             match = matcher.match(marks, marks.starts[maybe])
-            same = maybe[match.lines]
+            same = maybe[match.which]
             others = np.zeros(len(quotes), bool)
             others[left] = True
             others[same] = False
-            return match._replace(lines=first + same), np.flatnonzero(others)
+            return match, same, np.flatnonzero(others)
 
         with self._lock:
             known = list(self.known.values())
         for matcher in reversed(known):
             if not len(left):
                 return
-            match, left = split(left, matcher)
-            if len(match.lines):
+            match, same, left = split(left, matcher)
+            if len(same):
                 self._keep(matcher)
-                yield matcher, match
+                yield matcher, first + same, match
         for _ in range(_TRIES):
             if not len(left):
                 return
@@ -169,10 +170,10 @@ class SkeletonReader:
                 left = left[1:]
                 continue
             matcher = Matcher(skeleton, self._paths, self.amounts)
-            match, left = split(left, matcher)
-            if len(match.lines) > 1 and len(match.lines) * _SHARE >= count:
+            match, same, left = split(left, matcher)
+            if len(same) > 1 and len(same) * _SHARE >= count:
                 self._keep(matcher)
-            yield matcher, match
+            yield matcher, first + same, match
 
     def _keep(self, matcher: Matcher) -> None:
         """Holds what has matched, in place of what has not for the longest time."""

@@ -41,7 +41,7 @@ def alike(record: bytes, plain: bytes = PLAIN, amounts: frozenset[Keys] = frozen
     matcher = Matcher(skeleton, {keys: row for row, keys in enumerate(PATHS)}, amounts)
     marks = Marks(Lines.of(b"\n".join([plain, record, plain])), 0, 3)
     maybe = np.flatnonzero(marks.plain() & (marks.quotes() == skeleton.quotes))
-    found = maybe[matcher.match(marks, marks.starts[maybe]).lines]
+    found = maybe[matcher.match(marks, marks.starts[maybe]).which]
     assert set(found) >= {0, 2}
     return 1 in found
 
