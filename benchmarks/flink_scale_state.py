@@ -21,8 +21,8 @@ from pipelines.parquet_sink import WriteParquet
 from rates import load_rates
 from transforms.catalog_file import load_catalog
 from transforms.live import Live
-from transforms.measure import Scope
 from transforms.run import Run
+from transforms.scope import Scope
 from transforms.spill import IN_MEMORY
 from transforms.timestamps import micros_of
 

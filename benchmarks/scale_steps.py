@@ -20,11 +20,12 @@ from transforms.catalog import Catalog
 from transforms.catalog_file import load_catalog
 from transforms.deduplicate_live import FirstProcessed
 from transforms.live import Live
-from transforms.measure import Measurer, Scope
+from transforms.measure import Measurer
 from transforms.price import Pricer
 from transforms.revise import CutWindows, Revise
 from transforms.run import Run
 from transforms.running_ledger import CountBundle
+from transforms.scope import Scope
 
 HERE = Path(__file__).parent
 SPAN_US = 1_800_000_000

@@ -18,7 +18,7 @@ from pipelines.problems import UserError
 from pipelines.run import run_batch
 from pipelines.settings import Asked, Settings, settle
 from pipelines.summary import Summary, show_summary
-from transforms.measure import Scope
+from transforms.scope import Scope
 from transforms.sources import BUILT_IN
 from transforms.timestamps import format_time, micros_of
 

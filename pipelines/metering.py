@@ -17,10 +17,11 @@ from transforms.deduplicate import Deduplicate
 from transforms.kernel import THREADS
 from transforms.ledger import Ledger
 from transforms.live import Live
-from transforms.measure import Measure, Scope
+from transforms.measure import Measure
 from transforms.price import Price
 from transforms.rate_terms import Books
 from transforms.run import Run
+from transforms.scope import Scope
 from transforms.spill import Spill
 from transforms.validate import Validate
 

@@ -26,7 +26,7 @@ from rates import RateBook, RateErrors, load_rates, read_rate_files
 from transforms.catalog import Catalog, Meter, Source
 from transforms.catalog_file import load_catalog
 from transforms.catalog_problems import CatalogErrors
-from transforms.measure import Scope
+from transforms.scope import Scope
 from transforms.timestamps import format_time
 
 T = TypeVar("T")

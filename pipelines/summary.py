@@ -44,8 +44,8 @@ SELECT currency, SUM(TRUNC(cost))::HUGEINT, SUM(cost - TRUNC(cost)), COUNT(*),
   COUNT(*) FILTER (WHERE rate_label IS NULL)
 FROM {usage} WHERE run_id = ? GROUP BY currency ORDER BY currency
 """
-# the view looks for rows that a retry wrote twice, which takes longest; a ledger that balances has
-# each event once, so that rows which count no more events than it are there once
+# the view looks for rows that a retry wrote twice, which takes longest; the ledger has each event
+# once, so where the rows count as many events as the ledger, none of them is there twice
 _NONE_TWICE = """
 SELECT (SELECT SUM(event_count) FROM stored.usage WHERE run_id = $run)
   = (SELECT SUM(events) FROM ledger_current WHERE run_id = $run AND outcome = 'metered')

@@ -13,10 +13,11 @@ from rates import RateBook
 from transforms.block_reader import BlockReader
 from transforms.catalog import Catalog
 from transforms.deduplicate import Deduplicator
-from transforms.measure import Measurer, Scope
+from transforms.measure import Measurer
 from transforms.partials import CombinePartials, merge
 from transforms.price import Pricer
 from transforms.run import Run
+from transforms.scope import Scope
 from transforms.slots import Slots
 
 

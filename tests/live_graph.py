@@ -26,8 +26,8 @@ from pipelines.read import BlockCoder
 from rates import RateBook, load_rates
 from transforms.catalog_file import load_catalog
 from transforms.live import Live
-from transforms.measure import Scope
 from transforms.run import Run
+from transforms.scope import Scope
 from transforms.spill import IN_MEMORY
 from transforms.timestamps import parse_time
 

@@ -22,11 +22,12 @@ from transforms.block_reader import BlockReader
 from transforms.catalog import Catalog
 from transforms.deduplicate_live import FirstProcessed
 from transforms.live import Live
-from transforms.measure import Measurer, Scope
+from transforms.measure import Measurer
 from transforms.price import Pricer
 from transforms.revise import CutWindows, Revise
 from transforms.run import Run
 from transforms.running_ledger import CountBundle, RunningLedger
+from transforms.scope import Scope
 
 
 @dataclass

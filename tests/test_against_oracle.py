@@ -16,8 +16,8 @@ from rates import RateBook, load_rates
 from strategies import Case, CaseOptions, cases, options
 from transforms.catalog import Catalog
 from transforms.catalog_file import load_catalog
-from transforms.measure import Scope
 from transforms.run import Run
+from transforms.scope import Scope
 
 USAGE = (
     "meter customer_id window_start window_end closes_at quantity event_count unit rate_label"

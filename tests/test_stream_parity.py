@@ -25,8 +25,8 @@ from transforms.block_reader import BlockReader
 from transforms.catalog import Catalog
 from transforms.catalog_file import load_catalog
 from transforms.live import Live
-from transforms.measure import Scope
 from transforms.run import Run
+from transforms.scope import Scope
 from transforms.timestamps import DAY, SECOND, format_time, parse_time
 
 IDENTITY = (

@@ -1,6 +1,7 @@
 """Measure: accepted readings → for each meter the partials of its groups, and what it cannot meter.
 
-Holds one bucket's readings a thread, and its groups.
+Holds one bucket's readings a thread, about twice more while they are measured (see
+transforms/selection.py), and its groups.
 """
 
 from collections.abc import Hashable, Iterable, Iterator
@@ -24,6 +25,7 @@ from transforms.readings import rates_version
 from transforms.reasons import Reason
 from transforms.rescue import careful
 from transforms.run import Run
+from transforms.scope import Scope
 from transforms.selection import Batch
 from transforms.slots import Filter, MeterPlan, Slots
 
@@ -34,16 +36,6 @@ class Measured(NamedTuple):
     partials: beam.PCollection
     rejects: beam.PCollection
     counts: beam.PCollection
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What a run measures: which meters, which event times (µs, end exclusive), the late rule."""
-
-    meters: frozenset[str] | None = None
-    start_us: int | None = None
-    end_us: int | None = None
-    as_streamed: bool = False
 
 
 @dataclass
@@ -128,10 +120,10 @@ def alike_together(plans: Iterable[MeterPlan]) -> list[MeterPlan]:
     """Meters in such an order that those which share a selection, or groups, follow each other."""
     alike: dict[Filter, dict[Hashable, list[MeterPlan]]] = {}
     for plan in plans:
-        alike.setdefault(plan.filter, {}).setdefault(plan.series, []).append(plan)
+        alike.setdefault(plan.filter, {}).setdefault(plan.grouping, []).append(plan)
     return [
         plan
         for of_filter in alike.values()
-        for of_series in of_filter.values()
-        for plan in of_series
+        for of_grouping in of_filter.values()
+        for plan in of_grouping
     ]

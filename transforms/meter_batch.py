@@ -118,7 +118,7 @@ class MeterBatch:
 
     def _groups(self, metered: Selection) -> Groups:
         """By customer, dimensions, and when the rate is looked up."""
-        slots, width = self.plan.series
+        slots, width = self.plan.grouping
         changes = _NOWHERE
         if AGGREGATIONS[self.meter.aggregation].by_rate:
             changes = self.book.boundaries(self.meter.name)
@@ -134,8 +134,9 @@ class MeterBatch:
         buckets = self.kernel.buckets
         mixed = np.zeros(len(keys["rate_at"]), np.uint64)
         if buckets > 1:
-            slots, _ = self.plan.series
-            for slot, column in zip(("customer_id", *slots), keys.values(), strict=False):
+            slots, _ = self.plan.grouping
+            *series, _ = keys.values()  # all but the last, `rate_at`
+            for slot, column in zip(("customer_id", *slots), series, strict=True):
                 hashes = self.batch.text_hashes(slot)
                 mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + hashes[places_of(column)]
             mixed ^= mixed >> np.uint64(32)

@@ -1,14 +1,15 @@
-"""The readings that a meter matches, and what meters that match the same ones share.
+"""Batches of readings, those that a meter matches, and what meters that match the same ones share.
 
 A catalog often counts the same events in several ways. What such meters have in common is worked
 out once a batch: which rows match, their columns, the hours of their arrival, the codes of their
 groups. Holds the columns of one selection at a time, of what is left of it where some readings are
-refused, and the latest groups: no more than twice the batch, whatever the number of meters.
+refused, and the latest groups: about twice the batch, whatever the number of meters. A selection
+does not know its batch, so both are gone as soon as the last meter is done.
 """
 
 from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -20,15 +21,13 @@ from transforms.counts import Count, by_hour, tally_hours
 from transforms.groups import Groups
 from transforms.readings import dictionary_mask, odd_kinds
 from transforms.rescue import halves_of_batch
+from transforms.scope import Scope
 from transforms.slots import Filter, MeterPlan
-
-if TYPE_CHECKING:
-    from transforms.measure import Scope
 
 T = TypeVar("T")
 
 
-class _Latest(Generic[T]):
+class _LastMade(Generic[T]):
     """The thing made last, which serves again for the same key."""
 
     def __init__(self) -> None:
@@ -41,13 +40,13 @@ class _Latest(Generic[T]):
 
 
 class Batch:
-    """Accepted readings with what all meters need of them: the rates that hold, the odd values."""
+    """Accepted readings with what all meters need: the rates that hold, the scope, odd values."""
 
-    def __init__(self, readings: pa.RecordBatch, book: RateBook, scope: "Scope") -> None:
+    def __init__(self, readings: pa.RecordBatch, book: RateBook, scope: Scope) -> None:
         self.readings, self.book, self.scope = readings, book, scope
         self.odd = odd_kinds(readings)
         self._hashes: dict[str, np.ndarray] = {}
-        self._selection: _Latest[Selection] = _Latest()
+        self._selection: _LastMade[Selection] = _LastMade()
 
     def halves(self) -> list["Batch"]:
         """The batch cut in two; nothing where it has but one row."""
@@ -55,7 +54,9 @@ class Batch:
 
     def selection(self, plan: MeterPlan) -> "Selection":
         """The readings that a meter matches; the same object for the next that matches as it."""
-        return self._selection.of(plan.filter, lambda: Selection(self, self._matched(plan.filter)))
+        return self._selection.of(
+            plan.filter, lambda: Selection(self.readings, self.odd, self._matched(plan.filter))
+        )
 
     def _matched(self, wanted: Filter) -> np.ndarray:
         matched = dictionary_mask(self.readings.column("event_type"), wanted.event_types)
@@ -77,13 +78,19 @@ class Batch:
 
 
 class Selection:
-    """Some rows of a batch: all that is asked of it is in their order, a place for each."""
+    """Some rows of readings: all that is asked of it is in their order, a place for each.
 
-    def __init__(self, batch: Batch, rows: np.ndarray) -> None:
-        self.batch, self.rows = batch, rows
+    odd: of all the readings, see `odd_kinds`.
+    """
+
+    def __init__(
+        self, readings: pa.RecordBatch, odd: dict[str, dict[int, str]], rows: np.ndarray
+    ) -> None:
+        self.readings, self.rows = readings, rows
+        self._odd = odd
         self._columns: dict[str, pa.Array] = {}
-        self._rest: _Latest[Selection] = _Latest()
-        self._groups: _Latest[Groups] = _Latest()
+        self._rest: _LastMade[Selection] = _LastMade()
+        self._groups: _LastMade[Groups] = _LastMade()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -91,7 +98,7 @@ class Selection:
     def column(self, name: str) -> pa.Array:
         """A column of the readings, taken once."""
         if name not in self._columns:
-            column = self.batch.readings.column(name)
+            column = self.readings.column(name)
             whole = len(self) == len(column)
             self._columns[name] = column if whole else column.take(pa.array(self.rows))
         return self._columns[name]
@@ -116,7 +123,7 @@ class Selection:
 
     def odd(self, slots: list[str], kinds: str) -> np.ndarray:
         """The places of those that have an odd value of some kinds in one of some slots."""
-        odd = [self.batch.odd.get(slot, {}) for slot in slots]
+        odd = [self._odd.get(slot, {}) for slot in slots]
         rows = {row for of_slot in odd for row, kind in of_slot.items() if kind in kinds}
         if not rows:
             return np.zeros(0, np.int64)
@@ -124,7 +131,7 @@ class Selection:
 
     def take(self, at: np.ndarray) -> pa.RecordBatch:
         """The readings at some places, with all columns."""
-        return self.batch.readings.take(pa.array(self.rows[at]))
+        return self.readings.take(pa.array(self.rows[at]))
 
     def without(self, at: list[np.ndarray]) -> "Selection":
         """The rest, where some places are left out; the same object for the same places."""
@@ -132,7 +139,7 @@ class Selection:
         if not len(out):
             return self
         return self._rest.of(
-            out.tobytes(), lambda: Selection(self.batch, np.delete(self.rows, out))
+            out.tobytes(), lambda: Selection(self.readings, self._odd, np.delete(self.rows, out))
         )
 
     def groups(self, key: Hashable, columns: Callable[[], list[pa.Array]]) -> Groups:

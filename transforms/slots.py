@@ -44,8 +44,11 @@ class MeterPlan:
         return Filter(frozenset(self.meter.event_types), self.where)
 
     @cached_property
-    def series(self) -> tuple[tuple[str, ...], int]:
-        """Its dimensions' slots and its window in µs: meters of the same have the same groups."""
+    def grouping(self) -> tuple[tuple[str, ...], int]:
+        """Its dimensions' slots and its window in µs.
+
+        Meters of the same have the same groups of the same readings, but for changes of rates.
+        """
         return tuple(slot for _, slot in self.dimensions), self.meter.window_us
 
     @property

@@ -11,10 +11,11 @@ from pipelines.inputs import Block, InputFile, find_inputs, read_blocks, split_i
 from pipelines.settings import check_files
 from transforms.block_reader import BlockReader
 from transforms.deduplicate import Deduplicator
-from transforms.measure import Measurer, Scope
+from transforms.measure import Measurer
 from transforms.partials import CombinePartials, Gathered, GatheredCoder, merge
 from transforms.price import Pricer
 from transforms.run import Run
+from transforms.scope import Scope
 from transforms.slots import Slots
 
 BLOCK_BYTES = 1 << 20

@@ -19,11 +19,12 @@ from pipelines.settings import check_files
 from transforms.block_reader import BlockReader
 from transforms.deduplicate_live import FirstProcessed
 from transforms.live import Live
-from transforms.measure import Measurer, Scope
+from transforms.measure import Measurer
 from transforms.price import Pricer
 from transforms.revise import CutWindows, Revise
 from transforms.run import Run
 from transforms.running_ledger import CountBundle, RunningLedger
+from transforms.scope import Scope
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.append(str(BENCHMARKS))

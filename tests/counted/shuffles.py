@@ -13,7 +13,7 @@ from counted.counter import StepCounter
 from pipelines.inputs import split_into_pieces
 from pipelines.metering import Job, build
 from pipelines.read import ReadFiles
-from transforms.measure import Scope
+from transforms.scope import Scope
 from transforms.spill import IN_MEMORY
 
 SHUFFLED = "bytes shuffled"

@@ -26,8 +26,8 @@ from transforms.catalog import Source
 from transforms.catalog_file import load_catalog
 from transforms.flow import FLOW
 from transforms.live import Live
-from transforms.measure import Scope
 from transforms.run import Run
+from transforms.scope import Scope
 from transforms.sources import NATIVE
 from transforms.spill import IN_MEMORY
 

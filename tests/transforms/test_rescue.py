@@ -16,9 +16,9 @@ from rates import RateBook
 from transforms import block_reader, columnar, meter_batch
 from transforms.catalog_file import load_catalog
 from transforms.exact import ExactReader
-from transforms.measure import Scope
 from transforms.rescue import halves_of_block
 from transforms.run import Run
+from transforms.scope import Scope
 
 CATALOG = b"version: 1\nmeters:\n  - {name: n, event_type: a, aggregation: sum, value: v}\n"
 
