@@ -176,11 +176,13 @@ def _records(feed: Feed) -> list[Record]:
 
 def _turns(feed: Feed, records: list[Record]) -> list[list[Record]]:
     """The first records of all keys, the second ones, and so on."""
-    source = read_catalog(feed.catalog, feed.source).source
+    catalog = read_catalog(feed.catalog, feed.source)
     turns: dict[int, list[Record]] = defaultdict(list)
     keyed: dict[Any, list[tuple[int, str, int, Record]]] = defaultdict(list)
     for record in records:
-        event = read_event(record, source, clock=CLOCK.start, tolerance=0)
+        event = read_event(
+            record, catalog.source, clock=CLOCK.start, tolerance=catalog.future_tolerance
+        )
         if event.reason:
             turns[0].append(record)
         else:
