@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.few_groups import FEW, few_grouped
+from transforms.arrays import one_array
+from transforms.few_groups import FEW, few_grouped, sum_of_numbers
 from transforms.fixed_point import LIMIT, WIDE, amounts, divide_half_even, greatest, unscaled
 from transforms.groups import Groups
 from transforms.tables import AMOUNT
@@ -171,11 +172,10 @@ class Latest:
             rows = rows[pc.sort_indices(partials.column("value").take(pa.array(rows))).to_numpy()]
         chosen = np.empty(len(codes), np.int64)
         chosen[place[rows]] = rows  # of several the last
-        events = np.zeros(len(codes), np.int64)
-        np.add.at(events, place, partials.column("events").to_numpy())
+        events = sum_of_numbers(one_array(partials.column("events")), place, len(codes))
         merged = partials.take(pa.array(chosen))
         at = merged.schema.get_field_index("events")
-        return merged.set_column(at, "events", pa.array(events))
+        return merged.set_column(at, "events", events)
 
     def quantities(self, partial: pa.Table) -> pa.Table:
         """The quantity is the latest value."""

@@ -26,6 +26,12 @@ def micros(column: pa.Array) -> np.ndarray:
     return np.frombuffer(column.buffers()[1], np.int64, len(column), 8 * column.offset)
 
 
+def floored(at: np.ndarray, width: int) -> np.ndarray:
+    """Numbers cut down to multiples of a width: of times, where their windows begin."""
+    start: np.ndarray = at - np.mod(at, width)
+    return start
+
+
 def text_parts(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Where the texts of an array begin, and end, in some bytes; and those bytes."""
     wide = kinds.is_large_string(texts.type) or kinds.is_large_binary(texts.type)

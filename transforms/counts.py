@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from apache_beam.typehints import KV, Tuple
 
+from transforms.arrays import floored
 from transforms.reasons import Reason
 from transforms.tables import LEDGER, TIME
 from transforms.timestamps import HOUR
@@ -43,8 +44,7 @@ def by_hour(received_at: np.ndarray) -> Iterable[tuple[int, int]]:
     first, last = int(received_at.min()) // HOUR, int(received_at.max()) // HOUR
     if first == last:
         return [(first * HOUR, len(received_at))]
-    hours = received_at - np.mod(received_at, HOUR)
-    starts, counts = np.unique(hours, return_counts=True)
+    starts, counts = np.unique(floored(received_at, HOUR), return_counts=True)
     return zip(starts.tolist(), counts.tolist(), strict=True)
 
 

@@ -35,7 +35,8 @@ def few_grouped(table: pa.Table, aggregates: Sequence[tuple[str, str]]) -> pa.Ta
     return pa.table([pa.array(groups), *done], ["group", *(name for name, _ in aggregates)])
 
 
-def _sum_of_numbers(numbers: pa.Array, places: np.ndarray, count: int) -> pa.Array:
+def sum_of_numbers(numbers: pa.Array, places: np.ndarray, count: int) -> pa.Array:
+    """The sums of int64 numbers by the place of each, for so many places."""
     sums = np.zeros(count, np.int64)
     np.add.at(sums, places, numbers.to_numpy())
     return pa.array(sums)
@@ -89,7 +90,7 @@ def _amounts(words: np.ndarray, kind: pa.DataType) -> pa.Array:
 _Way = Callable[[pa.Array, np.ndarray, int], pa.Array]
 _NUMBER, _AMOUNT = pa.int64().id, pa.decimal128(38, 18).id
 _WAYS: dict[tuple[str, int], _Way] = {
-    ("sum", _NUMBER): _sum_of_numbers,
+    ("sum", _NUMBER): sum_of_numbers,
     ("sum", _AMOUNT): _sum_of_amounts,
     ("min", _AMOUNT): _least,
     ("max", _AMOUNT): _greatest,

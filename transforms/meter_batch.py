@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from rates import RateBook
 from transforms.aggregations import AGGREGATIONS
+from transforms.arrays import floored
 from transforms.conflicts import keys_of, origins_of
 from transforms.counts import tally
 from transforms.groups import Groups, places_of
@@ -82,7 +83,7 @@ class MeterBatch:
     def _closes(self, event_time: np.ndarray) -> np.ndarray:
         """When the windows of some event times close (µs): what arrives later is too late."""
         width = self.meter.window_us
-        closes: np.ndarray = window_start(event_time, width) + width
+        closes: np.ndarray = floored(event_time, width) + width
         return closes + self.meter.allowed_lateness_us
 
     def _details(self, reason: Reason, event_time: np.ndarray) -> list[str]:
@@ -149,7 +150,7 @@ class MeterBatch:
             terms = self._terms_at(self.book, keys, at)
         else:
             terms = self._terms_of_windows(keys, at)
-        start = pa.array(window_start(at, self.meter.window_us))
+        start = pa.array(floored(at, self.meter.window_us))
         return {**keys, "rate": terms, "rate_at": start}
 
     def _terms_of_windows(self, keys: dict[str, pa.Array], start: np.ndarray) -> pa.Array:
@@ -169,15 +170,9 @@ class MeterBatch:
         return terms.take(pa.array(places % len(terms)))
 
 
-def window_start(event_time: np.ndarray, width: int) -> np.ndarray:
-    """Where the windows of some event times begin; all in µs."""
-    start: np.ndarray = event_time - np.mod(event_time, width)
-    return start
-
-
 def rate_at(event_time: np.ndarray, width: int, changes: np.ndarray) -> np.ndarray:
     """When the rate of an event is looked up: the window's start, or a later rate change."""
-    at = window_start(event_time, width)
+    at = floored(event_time, width)
     if not len(changes):
         return at
     latest = np.searchsorted(changes, event_time, side="right")

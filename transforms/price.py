@@ -21,7 +21,7 @@ from apache_beam.typehints.decorators import no_annotations
 from rates import RateBook, costs
 from transforms.aggregate import Keyed
 from transforms.aggregations import AGGREGATIONS
-from transforms.arrays import times
+from transforms.arrays import floored, times
 from transforms.catalog import Catalog, Meter
 from transforms.groups import Groups, places_of
 from transforms.kernel import THREADS, Kernel, Tagged
@@ -107,7 +107,7 @@ class Pricer:
         start from here on.
         """
         at = groups.column("rate_at").to_numpy()
-        start = at - np.mod(at, meter.window_us)
+        start = floored(at, meter.window_us)
         if (at == start).all():
             return groups
         names = key_names(groups)
